@@ -1,0 +1,55 @@
+package store
+
+import (
+	"strconv"
+	"strings"
+)
+
+// dialect is one of the two SQL engines.
+type dialect int
+
+const (
+	sqlite dialect = iota
+	postgres
+)
+
+// rebind turns the ? placeholders of our SQL into what the engine wants. Our
+// SQL has no ? inside literals, so no parsing is needed.
+func (d dialect) rebind(query string) string {
+	if d == sqlite || !strings.Contains(query, "?") {
+		return query
+	}
+	var b strings.Builder
+	n := 0
+	for i := range len(query) {
+		if query[i] != '?' {
+			b.WriteByte(query[i])
+			continue
+		}
+		n++
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+	}
+	return b.String()
+}
+
+// schema turns a migration, written for SQLite with PostgreSQL's type names,
+// into the engine's own. Text sorts by bytes on both, so that pages and
+// prefix ranges agree.
+func (d dialect) schema(ddl string) string {
+	if d == sqlite {
+		return ddl
+	}
+	ddl = strings.ReplaceAll(ddl, " TEXT", ` TEXT COLLATE "C"`)
+	return strings.ReplaceAll(ddl, " WITHOUT ROWID", "")
+}
+
+// begin opens a write transaction. SQLite takes the write lock at once:
+// upgrading a read later can fail. PostgreSQL runs serializable, so that a
+// function that reads and then writes is right on several nodes too.
+func (d dialect) begin() string {
+	if d == sqlite {
+		return "BEGIN IMMEDIATE"
+	}
+	return "BEGIN ISOLATION LEVEL SERIALIZABLE"
+}
