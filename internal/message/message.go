@@ -7,16 +7,18 @@ package message
 import (
 	"context"
 	"time"
+
+	"thingd/internal/mqtt"
 )
 
-// QoS is the promise of delivery: at most once, at least once, exactly once.
-type QoS uint8
+// QoS is MQTT's promise of delivery: at most once, at least once, exactly once.
+type QoS = mqtt.QoS
 
-// The qualities of service of MQTT.
+// The qualities of service.
 const (
-	QoS0 QoS = 0
-	QoS1 QoS = 1
-	QoS2 QoS = 2
+	QoS0 = mqtt.QoS0
+	QoS1 = mqtt.QoS1
+	QoS2 = mqtt.QoS2
 )
 
 // Message is one application message on its way. Once handed to a Publisher or
@@ -32,17 +34,12 @@ type Message struct {
 	Origin     Origin
 }
 
-// Properties are the MQTT 5 properties that travel with a message.
-type Properties struct {
-	PayloadFormat   *byte // nil: not said; 0 bytes, 1 UTF-8
-	ContentType     string
-	ResponseTopic   string
-	CorrelationData []byte
-	User            []UserProperty // in order, names may repeat
-}
+// Properties are the MQTT 5 properties that travel with a message. Their
+// MessageExpiry is what the sender asked for; Message.Expires is what holds.
+type Properties = mqtt.MessageProperties
 
 // UserProperty is one name and value.
-type UserProperty struct{ Name, Value string }
+type UserProperty = mqtt.UserPropertyBytes
 
 // Kind says what sort of sender a message came from.
 type Kind uint8
