@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"syscall"
+	"testing"
+)
+
+// mosquittoVersions are the protocol versions that mosquitto's clients speak
+// and thingd takes.
+var mosquittoVersions = []string{"mqttv311", "mqttv5"}
+
+// mosquittoPub starts mosquitto_pub with the device's files. The client ID is
+// mosquitto's own choice unless -i is among the arguments.
+func mosquittoPub(t *testing.T, s *server, d device, args ...string) *program {
+	t.Helper()
+	return start(t, d.Dir, plainEnv(d.Dir), client(t, "mosquitto_pub"), append(mosquittoFlags(s, d), args...)...)
+}
+
+// mosquittoSub starts mosquitto_sub and waits until it has subscribed. It
+// prints each message as "TOPIC|QOS|RETAIN|PAYLOAD".
+func mosquittoSub(t *testing.T, s *server, d device, args ...string) *program {
+	t.Helper()
+	p := startMosquittoSub(t, s, d, args...)
+	p.expect(t, "Subscribed (mid:")
+	return p
+}
+
+func startMosquittoSub(t *testing.T, s *server, d device, args ...string) *program {
+	t.Helper()
+	args = append(append(mosquittoFlags(s, d), "-d", "-F", "%t|%q|%r|%p"), args...)
+	// Into a pipe mosquitto_sub would keep its words back for a while.
+	args = append([]string{"-oL", client(t, "mosquitto_sub")}, args...)
+	return start(t, d.Dir, plainEnv(d.Dir), client(t, "stdbuf"), args...)
+}
+
+func mosquittoFlags(s *server, d device) []string {
+	return []string{"-h", "localhost", "-p", s.Port, "--cafile", d.CA, "--cert", d.Cert, "--key", d.Key}
+}
+
+func TestMosquittoClientsExchangeMessages(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	lamp := s.register(t, "lamp", allowAll)
+
+	for _, version := range mosquittoVersions {
+		for _, qos := range []string{"0", "1"} {
+			t.Run(version+" qos "+qos, func(t *testing.T) {
+				topic := "data/" + version + "/" + qos
+				sub := mosquittoSub(t, s, lamp, "-V", version, "-q", qos, "-t", topic, "-C", "1")
+				mosquittoPub(t, s, lamp, "-V", version, "-q", qos, "-t", topic, "-m", "hello").succeed(t)
+				sub.succeed(t)
+				sub.expect(t, "\n"+topic+"|"+qos+"|0|hello\n")
+			})
+		}
+	}
+
+	t.Run("mqttv311 to mqttv5", func(t *testing.T) {
+		sub := mosquittoSub(t, s, lamp, "-V", "mqttv5", "-q", "1", "-t", "mixed/+", "-C", "1")
+		mosquittoPub(t, s, lamp, "-V", "mqttv311", "-q", "1", "-t", "mixed/a", "-m", "hello").succeed(t)
+		sub.succeed(t)
+		sub.expect(t, "\nmixed/a|1|0|hello\n")
+	})
+}
+
+func TestMosquittoClientsGetRetainedMessages(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	lamp := s.register(t, "lamp", allowAll)
+
+	for _, version := range mosquittoVersions {
+		t.Run(version, func(t *testing.T) {
+			topic := "state/" + version
+			retain := func(payload ...string) {
+				t.Helper()
+				args := append([]string{"-V", version, "-q", "1", "-r", "-t", topic}, payload...)
+				mosquittoPub(t, s, lamp, args...).succeed(t)
+			}
+			retain("-m", "old")
+			retain("-m", "on")
+			sub := mosquittoSub(t, s, lamp, "-V", version, "-q", "1", "-t", topic, "-C", "1")
+			sub.succeed(t)
+			sub.expect(t, "\n"+topic+"|1|1|on\n")
+
+			retain("-n") // deletes it
+			sub = mosquittoSub(t, s, lamp, "-V", version, "-q", "1", "-t", topic, "-C", "1")
+			mosquittoPub(t, s, lamp, "-V", version, "-q", "1", "-t", topic, "-m", "live").succeed(t)
+			sub.succeed(t)
+			sub.expect(t, "\n"+topic+"|1|0|live\n")
+		})
+	}
+}
+
+func TestMosquittoClientsLeaveAWill(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	lamp := s.register(t, "lamp", allowAll)
+
+	for _, version := range mosquittoVersions {
+		// die lets a client with a will come and go in the given way, and gives
+		// what a watcher has seen when the word after it arrives.
+		die := func(t *testing.T, how syscall.Signal) *program {
+			t.Helper()
+			topic := "will/" + version
+			watcher := mosquittoSub(t, s, lamp, "-V", version, "-q", "1", "-t", topic, "-C", "1")
+			mortal := mosquittoSub(t, s, lamp, "-V", version, "-t", "nothing",
+				"--will-topic", topic, "--will-payload", "died", "--will-qos", "1")
+			mortal.signal(how)
+			<-mortal.over
+			if how != syscall.SIGKILL {
+				mosquittoPub(t, s, lamp, "-V", version, "-q", "1", "-t", topic, "-m", "lives").succeed(t)
+			}
+			watcher.succeed(t)
+			return watcher
+		}
+		t.Run(version+" when killed", func(t *testing.T) {
+			die(t, syscall.SIGKILL).expect(t, "\nwill/"+version+"|1|0|died\n")
+		})
+		t.Run(version+" but not with a farewell", func(t *testing.T) {
+			die(t, syscall.SIGINT).expect(t, "\nwill/"+version+"|1|0|lives\n")
+		})
+	}
+}
+
+func TestPersistentSessionKeepsMessagesForTheAbsent(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	lamp := s.register(t, "lamp", allowAll)
+
+	session := []string{"-V", "mqttv311", "-i", "lamp", "-c", "-q", "1", "-t", "cmd/lamp"}
+	startMosquittoSub(t, s, lamp, append(session, "-E")...).succeed(t) // subscribes and leaves
+	mosquittoPub(t, s, lamp, "-q", "1", "-t", "cmd/lamp", "-m", "first").succeed(t)
+	s.kill() // what was acknowledged outlives a power cut
+	s.start(t)
+	mosquittoPub(t, s, lamp, "-q", "1", "-t", "cmd/lamp", "-m", "second").succeed(t)
+
+	sub := startMosquittoSub(t, s, lamp, append(session, "-C", "2")...)
+	sub.succeed(t)
+	sub.expect(t, "\ncmd/lamp|1|0|first\n")
+	sub.expect(t, "\ncmd/lamp|1|0|second\n")
+}
