@@ -1,0 +1,39 @@
+package mqtt
+
+import "encoding/binary"
+
+// Fanout is a PUBLISH encoded once for a version and a QoS, to be sent to many:
+// only packet identifier, DUP and RETAIN differ from one subscriber to the next.
+// It is not changed after it is made, so that connections may share it. The zero
+// Fanout is no packet.
+type Fanout struct {
+	frame []byte
+	idAt  int // where the packet identifier stands; 0 at QoS 0, which has none
+}
+
+// Fanout encodes p, at p's QoS. It owns its memory: p and the frame p points
+// into may be used again.
+func (p *Publish) Fanout(v Version) Fanout {
+	frame, idAt := p.appendHeader(make([]byte, 0, p.Size(v)), v)
+	if p.QoS == QoS0 {
+		idAt = 0
+	}
+	return Fanout{frame: append(frame, p.Payload...), idAt: idAt}
+}
+
+// Size is the number of bytes Append adds.
+func (f Fanout) Size() int { return len(f.frame) }
+
+// Append adds the packet to dst as one subscriber gets it. At QoS 0 there is
+// neither packet identifier nor DUP, and id and dup are ignored.
+func (f Fanout) Append(dst []byte, id uint16, dup, retain bool) []byte {
+	start := len(dst)
+	dst = append(dst, f.frame...)
+	first := f.frame[0] &^ (dupFlag | retainFlag)
+	if f.idAt > 0 {
+		first |= flag(dup, dupFlag)
+		binary.BigEndian.PutUint16(dst[start+f.idAt:], id)
+	}
+	dst[start] = first | flag(retain, retainFlag)
+	return dst
+}
