@@ -141,7 +141,7 @@ func (p parser) statement(n node) (Statement, *rule, error) {
 	if err != nil {
 		return Statement{}, nil, err
 	}
-	s, r := Statement{}, &rule{}
+	s, r := Statement{}, &rule{variables: p.variables}
 	steps := []func(fields, *Statement, *rule) error{
 		p.sid, p.effect, p.principals, p.actions, p.resources, p.conditions,
 	}
@@ -331,7 +331,7 @@ func fieldsOf(n node, at string, known ...string) (fields, error) {
 // s at its end, such as Actions.
 func didYouMean(name string, known []string) string {
 	for _, k := range known {
-		if strings.EqualFold(strings.TrimSuffix(name, "s"), k) {
+		if strings.EqualFold(name, k) || strings.EqualFold(name, k+"s") {
 			return fmt.Sprintf(" (did you mean %s?)", k)
 		}
 	}

@@ -10,6 +10,7 @@ type rule struct {
 	number        int // from 1
 	sid           string
 	effect        Effect
+	variables     bool // the document's Version has them
 	notActions    bool
 	notPrincipals bool
 	notResources  bool
