@@ -68,8 +68,8 @@ type Shape struct {
 	Sensitive      bool   // violations do not show the value
 }
 
-// WireCode is the name under which the error travels in this protocol.
-func (e *ErrorShape) WireCode(p Protocol) string {
+// wireName is the name under which the error travels in this protocol.
+func (e *ErrorShape) wireName(p Protocol) string {
 	if p == Query && e.Code != "" {
 		return e.Code
 	}
