@@ -83,8 +83,9 @@ func (i *ProblemInfo) decode(d *decoder, t PacketType) {
 	if len(d.rest) == 0 {
 		return
 	}
-	for s := d.properties(t); s.next(); {
-		i.set(&s)
+	d.properties(t)
+	for d.next() {
+		i.set(&d.at)
 	}
 }
 

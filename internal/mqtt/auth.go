@@ -32,19 +32,19 @@ func (a *Auth) Decode(v Version, frame []byte) error {
 }
 
 func (a *Auth) decodeProperties(d *decoder) {
-	s := d.properties(TypeAuth)
-	for s.next() {
-		switch s.id {
+	d.properties(TypeAuth)
+	for d.next() {
+		switch d.at.id {
 		case PropAuthenticationMethod:
-			a.AuthenticationMethod = Some(string(s.text))
+			a.AuthenticationMethod = Some(string(d.at.text))
 		case PropAuthenticationData:
-			a.AuthenticationData = bytes.Clone(s.text)
+			a.AuthenticationData = bytes.Clone(d.at.text)
 		default:
-			a.ProblemInfo.set(&s)
+			a.ProblemInfo.set(&d.at)
 		}
 	}
-	bare := a.Reason == Success && s.seen == 0
-	if !s.has(PropAuthenticationMethod) && !bare && d.err == nil {
+	bare := a.Reason == Success && d.seen == 0
+	if !d.has(PropAuthenticationMethod) && !bare && d.err == nil {
 		d.fail(protocolError("AUTH without an authentication method"))
 	}
 }

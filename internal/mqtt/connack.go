@@ -91,44 +91,44 @@ func (d *decoder) connectReturn() ReasonCode {
 }
 
 func (c *Connack) decodeProperties(d *decoder) {
-	s := d.properties(TypeConnack)
-	for s.next() {
-		switch s.id {
+	d.properties(TypeConnack)
+	for d.next() {
+		switch d.at.id {
 		case PropSessionExpiryInterval:
-			c.SessionExpiry = Some(s.seconds())
+			c.SessionExpiry = Some(d.at.seconds())
 		case PropReceiveMaximum:
-			c.ReceiveMaximum = uint16(s.number)
+			c.ReceiveMaximum = uint16(d.at.number)
 		case PropMaximumQoS:
-			c.MaximumQoS = Some(QoS(s.number))
+			c.MaximumQoS = Some(QoS(d.at.number))
 		case PropRetainAvailable:
-			c.RetainAvailable = Some(s.flag())
+			c.RetainAvailable = Some(d.at.flag())
 		case PropMaximumPacketSize:
-			c.MaximumPacketSize = s.number
+			c.MaximumPacketSize = d.at.number
 		case PropAssignedClientIdentifier:
-			c.AssignedClientID = string(s.text)
+			c.AssignedClientID = string(d.at.text)
 		case PropTopicAliasMaximum:
-			c.TopicAliasMaximum = uint16(s.number)
+			c.TopicAliasMaximum = uint16(d.at.number)
 		case PropWildcardSubscriptionAvailable:
-			c.WildcardSubscriptionAvailable = Some(s.flag())
+			c.WildcardSubscriptionAvailable = Some(d.at.flag())
 		case PropSubscriptionIdentifierAvailable:
-			c.SubscriptionIdentifiersAvailable = Some(s.flag())
+			c.SubscriptionIdentifiersAvailable = Some(d.at.flag())
 		case PropSharedSubscriptionAvailable:
-			c.SharedSubscriptionAvailable = Some(s.flag())
+			c.SharedSubscriptionAvailable = Some(d.at.flag())
 		case PropServerKeepAlive:
-			c.ServerKeepAlive = Some(s.seconds())
+			c.ServerKeepAlive = Some(d.at.seconds())
 		case PropResponseInformation:
-			c.ResponseInformation = string(s.text)
+			c.ResponseInformation = string(d.at.text)
 		case PropServerReference:
-			c.ServerReference = string(s.text)
+			c.ServerReference = string(d.at.text)
 		case PropAuthenticationMethod:
-			c.AuthenticationMethod = Some(string(s.text))
+			c.AuthenticationMethod = Some(string(d.at.text))
 		case PropAuthenticationData:
-			c.AuthenticationData = bytes.Clone(s.text)
+			c.AuthenticationData = bytes.Clone(d.at.text)
 		default:
-			c.ProblemInfo.set(&s)
+			c.ProblemInfo.set(&d.at)
 		}
 	}
-	s.requireMethod()
+	d.requireMethod()
 }
 
 // Append adds the packet to dst, see [Packet]. In 3.1.1 it is exactly four

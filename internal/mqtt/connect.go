@@ -126,37 +126,37 @@ func (d *decoder) connectFlags(v Version) byte {
 }
 
 func (c *Connect) decodeProperties(d *decoder) {
-	s := d.properties(TypeConnect)
-	for s.next() {
-		switch s.id {
+	d.properties(TypeConnect)
+	for d.next() {
+		switch d.at.id {
 		case PropSessionExpiryInterval:
-			c.SessionExpiry = Some(s.seconds())
+			c.SessionExpiry = Some(d.at.seconds())
 		case PropReceiveMaximum:
-			c.ReceiveMaximum = uint16(s.number)
+			c.ReceiveMaximum = uint16(d.at.number)
 		case PropMaximumPacketSize:
-			c.MaximumPacketSize = s.number
+			c.MaximumPacketSize = d.at.number
 		case PropTopicAliasMaximum:
-			c.TopicAliasMaximum = uint16(s.number)
+			c.TopicAliasMaximum = uint16(d.at.number)
 		case PropRequestResponseInformation:
-			c.RequestResponseInformation = s.flag()
+			c.RequestResponseInformation = d.at.flag()
 		case PropRequestProblemInformation:
-			c.RequestProblemInformation = Some(s.flag())
+			c.RequestProblemInformation = Some(d.at.flag())
 		case PropAuthenticationMethod:
-			c.AuthenticationMethod = Some(string(s.text))
+			c.AuthenticationMethod = Some(string(d.at.text))
 		case PropAuthenticationData:
-			c.AuthenticationData = bytes.Clone(s.text)
+			c.AuthenticationData = bytes.Clone(d.at.text)
 		case PropUserProperty:
-			c.UserProperties = append(c.UserProperties, s.userProperty())
+			c.UserProperties = append(c.UserProperties, d.at.user())
 		}
 	}
-	s.requireMethod()
+	d.requireMethod()
 }
 
 // requireMethod refuses authentication data without a method. [MQTT 5.0
 // 3.1.2.11.10, 3.2.2.3.18]
-func (s *propertyScanner) requireMethod() {
-	if s.has(PropAuthenticationData) && !s.has(PropAuthenticationMethod) && s.d.err == nil {
-		s.d.fail(protocolError("authentication data without a method"))
+func (d *decoder) requireMethod() {
+	if d.has(PropAuthenticationData) && !d.has(PropAuthenticationMethod) && d.err == nil {
+		d.fail(protocolError("authentication data without a method"))
 	}
 }
 
@@ -187,11 +187,12 @@ func (w *Will) decode(d *decoder, v Version) {
 }
 
 func (w *Will) decodeProperties(d *decoder) {
-	for s := d.properties(inWill); s.next(); {
-		if s.id == PropWillDelayInterval {
-			w.Delay = s.seconds()
+	d.properties(inWill)
+	for d.next() {
+		if d.at.id == PropWillDelayInterval {
+			w.Delay = d.at.seconds()
 		} else {
-			w.Properties.set(&s)
+			w.Properties.set(d)
 		}
 	}
 	w.Properties = w.Properties.Clone()

@@ -14,6 +14,12 @@ type decoder struct {
 	rest   []byte
 	err    error
 	padded bool // the remaining length took more bytes than it needs
+
+	// The walk through 5.0 properties, see properties.
+	at    property
+	in    PacketType // the packet they are in
+	after int        // how many bytes of it follow them
+	seen  uint64     // one bit for each property that stood there
 }
 
 // open checks that frame is one whole packet of type t and gives a decoder for

@@ -35,14 +35,15 @@ func (p *Disconnect) Decode(v Version, frame []byte) error {
 }
 
 func (p *Disconnect) decodeProperties(d *decoder) {
-	for s := d.properties(TypeDisconnect); s.next(); {
-		switch s.id {
+	d.properties(TypeDisconnect)
+	for d.next() {
+		switch d.at.id {
 		case PropSessionExpiryInterval:
-			p.SessionExpiry = Some(s.seconds())
+			p.SessionExpiry = Some(d.at.seconds())
 		case PropServerReference:
-			p.ServerReference = string(s.text)
+			p.ServerReference = string(d.at.text)
 		default:
-			p.ProblemInfo.set(&s)
+			p.ProblemInfo.set(&d.at)
 		}
 	}
 }

@@ -48,24 +48,24 @@ func (m MessageProperties) Clone() MessageProperties {
 	return m
 }
 
-// set takes the property that s stands at.
-func (m *MessageProperties) set(s *propertyScanner) {
-	switch s.id {
+// set takes the property that d stands at.
+func (m *MessageProperties) set(d *decoder) {
+	switch at := &d.at; at.id {
 	case PropPayloadFormatIndicator:
-		m.PayloadFormat = Some(PayloadFormat(s.number))
+		m.PayloadFormat = Some(PayloadFormat(at.number))
 	case PropMessageExpiryInterval:
-		m.MessageExpiry = Some(s.seconds())
+		m.MessageExpiry = Some(at.seconds())
 	case PropContentType:
-		m.ContentType = s.text
+		m.ContentType = at.text
 	case PropResponseTopic:
-		m.ResponseTopic = s.text
-		if bytes.ContainsAny(s.text, "+#") {
-			s.d.fail(protocolError("response topic contains a wildcard")) // [MQTT-3.3.2-14]
+		m.ResponseTopic = at.text
+		if bytes.ContainsAny(at.text, "+#") {
+			d.fail(protocolError("response topic contains a wildcard")) // [MQTT-3.3.2-14]
 		}
 	case PropCorrelationData:
-		m.CorrelationData = s.text
+		m.CorrelationData = at.text
 	case PropUserProperty:
-		m.UserProperties = append(m.UserProperties, UserPropertyBytes{s.text, s.value})
+		m.UserProperties = append(m.UserProperties, UserPropertyBytes{at.text, at.value})
 	}
 }
 

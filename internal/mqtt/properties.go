@@ -138,13 +138,13 @@ type ProblemInfo struct {
 // empty says whether there is nothing to write.
 func (i *ProblemInfo) empty() bool { return i.ReasonString == "" && len(i.UserProperties) == 0 }
 
-// set takes the property that s stands at, if it is one of the two.
-func (i *ProblemInfo) set(s *propertyScanner) {
-	switch s.id {
+// set takes p, if it is one of the two.
+func (i *ProblemInfo) set(p *property) {
+	switch p.id {
 	case PropReasonString:
-		i.ReasonString = string(s.text)
+		i.ReasonString = string(p.text)
 	case PropUserProperty:
-		i.UserProperties = append(i.UserProperties, s.userProperty())
+		i.UserProperties = append(i.UserProperties, p.user())
 	}
 }
 
@@ -153,113 +153,110 @@ func (i *ProblemInfo) append(dst []byte) []byte {
 	return appendUserProperties(dst, i.UserProperties)
 }
 
-// propertyScanner walks the properties of a packet:
-//
-//	for s := d.properties(TypeSuback); s.next(); {
-//		switch s.id { … }
-//	}
-//
-// It checks each against the table. The value is in number, in text, or in text
-// and value for a pair; text and value alias the frame.
-type propertyScanner struct {
+// property is one property as it was read: its value is in number, in text, or
+// in text and value for a pair. Text and value alias the frame.
+type property struct {
 	id     PropertyID
 	number uint32
 	text   []byte
 	value  []byte
-
-	d     *decoder
-	in    PacketType
-	after int    // how many bytes of the packet follow the properties
-	seen  uint64 // one bit per property
 }
 
-// properties reads the property length and gives a scanner for what follows.
-func (d *decoder) properties(in PacketType) propertyScanner {
+func (p *property) seconds() time.Duration { return time.Duration(p.number) * time.Second }
+
+func (p *property) flag() bool { return p.number == 1 }
+
+func (p *property) user() UserProperty {
+	return UserProperty{Name: string(p.text), Value: string(p.value)}
+}
+
+// properties reads the property length; what follows is walked with next, which
+// checks each property against the table and leaves it in at:
+//
+//	d.properties(TypeSuback)
+//	for d.next() {
+//		switch d.at.id { … }
+//	}
+//
+// The walk is part of the decoder, not a type that points to one: that would
+// move every decoder to the heap.
+func (d *decoder) properties(in PacketType) {
 	n := d.varint()
 	if n > len(d.rest) {
 		d.fail(malformed("properties are longer than the packet"))
 		n = 0
 	}
-	return propertyScanner{d: d, in: in, after: len(d.rest) - n}
+	d.in, d.after, d.seen = in, len(d.rest)-n, 0
 }
 
 // next reads a property, and says false at their end and at the first failure.
-func (s *propertyScanner) next() bool {
-	if len(s.d.rest) <= s.after || s.d.err != nil {
+func (d *decoder) next() bool {
+	if len(d.rest) <= d.after || d.err != nil {
 		return false
 	}
 	// The identifier is a variable byte integer, but all there are fit one byte,
 	// and 5.0 allows no longer form for them.
-	s.id = PropertyID(s.d.uint8())
-	row := s.id.row()
-	if s.admit(row) {
-		s.read(row)
+	d.at.id = PropertyID(d.uint8())
+	row := d.at.id.row()
+	if d.admit(row) {
+		d.read(row)
 	}
-	if s.d.err == nil && len(s.d.rest) < s.after {
-		s.d.fail(malformed("%s runs over the property length", s.id))
+	if d.err == nil && len(d.rest) < d.after {
+		d.fail(malformed("%s runs over the property length", row.name))
 	}
-	return s.d.err == nil
+	return d.err == nil
 }
 
 // admit checks that the property may stand here, and once more if it did before.
-func (s *propertyScanner) admit(row *propertyRow) bool {
-	bit := uint64(1) << (s.id & 63)
+func (d *decoder) admit(row *propertyRow) bool {
 	switch {
 	case row.name == "":
-		s.d.fail(malformed("unknown property 0x%02X", byte(s.id)))
-	case !row.in.has(s.in):
-		s.d.fail(malformed("%s does not belong in this packet", row.name)) // [MQTT 5.0 2.2.2.2]
-	case s.seen&bit != 0 && !row.repeats.has(s.in):
-		s.d.fail(protocolError("%s stands twice", row.name))
+		d.fail(malformed("unknown property 0x%02X", byte(d.at.id)))
+	case !row.in.has(d.in):
+		d.fail(malformed("%s does not belong in this packet", row.name)) // [MQTT 5.0 2.2.2.2]
+	case d.has(d.at.id) && !row.repeats.has(d.in):
+		d.fail(protocolError("%s stands twice", row.name))
 	}
-	s.seen |= bit
-	return s.d.err == nil
+	d.seen |= 1 << (d.at.id & 63)
+	return d.err == nil
 }
 
-func (s *propertyScanner) read(row *propertyRow) {
+// has says whether the property stood among those read so far.
+func (d *decoder) has(id PropertyID) bool { return d.seen>>id&1 == 1 }
+
+func (d *decoder) read(row *propertyRow) {
 	switch row.kind {
 	case kindByte:
-		s.number = uint32(s.d.uint8())
+		d.at.number = uint32(d.uint8())
 	case kindUint16:
-		s.number = uint32(s.d.uint16())
+		d.at.number = uint32(d.uint16())
 	case kindUint32:
-		s.number = s.d.uint32()
+		d.at.number = d.uint32()
 	case kindVarint:
-		s.number = uint32(s.d.varint())
+		d.at.number = uint32(d.varint())
 	case kindText:
-		s.text = s.d.text(row.name)
+		d.at.text = d.text(row.name)
 	case kindBinary:
-		s.text = s.d.binary()
+		d.at.text = d.binary()
 	case kindPair:
-		s.text, s.value = s.d.text(row.name), s.d.text(row.name)
+		d.at.text, d.at.value = d.text(row.name), d.text(row.name)
 	}
 	if row.kind <= kindVarint {
-		s.checkRange(row)
+		d.checkRange(row)
 	}
 }
 
 // checkRange refuses numbers that the standard calls a protocol error.
-func (s *propertyScanner) checkRange(row *propertyRow) {
-	sound := s.number >= row.min && (row.max == 0 || s.number <= row.max)
-	if sound || s.d.err != nil {
+func (d *decoder) checkRange(row *propertyRow) {
+	sound := d.at.number >= row.min && (row.max == 0 || d.at.number <= row.max)
+	if sound || d.err != nil {
 		return
 	}
-	err := protocolError("%s is %d", row.name, s.number)
-	if s.id == PropTopicAlias {
+	err := protocolError("%s is %d", row.name, d.at.number)
+	if d.at.id == PropTopicAlias {
 		err.Reason = TopicAliasInvalid // [MQTT-3.3.2-8]
 	}
-	s.d.fail(err)
-}
-
-// has says whether the property stood among those read so far.
-func (s *propertyScanner) has(id PropertyID) bool { return s.seen>>id&1 == 1 }
-
-func (s *propertyScanner) seconds() time.Duration { return time.Duration(s.number) * time.Second }
-
-func (s *propertyScanner) flag() bool { return s.number == 1 }
-
-func (s *propertyScanner) userProperty() UserProperty {
-	return UserProperty{Name: string(s.text), Value: string(s.value)}
+	d.fail(err)
 }
 
 // The functions below add one property each, or nothing if it is absent.

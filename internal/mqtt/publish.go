@@ -119,18 +119,18 @@ func (d *decoder) payload() []byte {
 }
 
 func (p *Publish) decodeProperties(d *decoder) {
-	s := d.properties(TypePublish)
-	if n := len(d.rest) - s.after; n > 0 {
+	d.properties(TypePublish)
+	if n := len(d.rest) - d.after; n > 0 {
 		p.RawProperties = d.rest[:n:n]
 	}
-	for s.next() {
-		switch s.id {
+	for d.next() {
+		switch d.at.id {
 		case PropTopicAlias:
-			p.TopicAlias = uint16(s.number)
+			p.TopicAlias = uint16(d.at.number)
 		case PropSubscriptionIdentifier:
-			p.SubscriptionIDs = append(p.SubscriptionIDs, s.number)
+			p.SubscriptionIDs = append(p.SubscriptionIDs, d.at.number)
 		default:
-			p.Properties.set(&s)
+			p.Properties.set(d)
 		}
 	}
 }

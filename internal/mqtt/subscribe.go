@@ -67,12 +67,13 @@ func (s *Subscribe) Decode(v Version, frame []byte) error {
 }
 
 func (s *Subscribe) decodeProperties(d *decoder) {
-	for p := d.properties(TypeSubscribe); p.next(); {
-		switch p.id {
+	d.properties(TypeSubscribe)
+	for d.next() {
+		switch d.at.id {
 		case PropSubscriptionIdentifier:
-			s.SubscriptionID = p.number
+			s.SubscriptionID = d.at.number
 		case PropUserProperty:
-			s.UserProperties = append(s.UserProperties, p.userProperty())
+			s.UserProperties = append(s.UserProperties, d.at.user())
 		}
 	}
 }

@@ -18,8 +18,9 @@ func (u *Unsubscribe) Decode(v Version, frame []byte) error {
 	d := open(v, frame, TypeUnsubscribe)
 	u.PacketID = d.packetID()
 	if v == V5 {
-		for s := d.properties(TypeUnsubscribe); s.next(); {
-			u.UserProperties = append(u.UserProperties, s.userProperty())
+		d.properties(TypeUnsubscribe)
+	for d.next() {
+			u.UserProperties = append(u.UserProperties, d.at.user())
 		}
 	}
 	d.requireFilters()
