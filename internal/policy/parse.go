@@ -77,7 +77,7 @@ func parseVersion(f fields) (string, error) {
 	}
 	version, err := f.optionalText("Version")
 	if err == nil && version != Version2008 && version != Version2012 {
-		err = fmt.Errorf("Version must be %s or %s, not %q", Version2012, Version2008, brief(version))
+		err = fmt.Errorf("the Version must be %s or %s, not %q", Version2012, Version2008, brief(version))
 	}
 	return version, err
 }
