@@ -68,7 +68,8 @@ func (p *Pubcomp) Decode(v Version, frame []byte) error {
 // without properties, and whole. [MQTT 5.0 3.4.2.1, 3.4.2.2.1]
 func (a *Ack) decode(v Version, frame []byte, t PacketType) error {
 	*a = Ack{}
-	d := open(v, frame, t)
+	var d decoder
+	d.open(v, frame, t)
 	a.PacketID = d.packetID()
 	if v == V5 && len(d.rest) > 0 {
 		a.Reason = d.reason(t)

@@ -20,7 +20,8 @@ func (a *Auth) Type() PacketType { return TypeAuth }
 // Decode reads the packet, see [Packet].
 func (a *Auth) Decode(v Version, frame []byte) error {
 	*a = Auth{}
-	d := open(v, frame, TypeAuth)
+	var d decoder
+	d.open(v, frame, TypeAuth)
 	if v != V5 {
 		d.fail(malformed("AUTH does not exist before MQTT 5.0")) // [MQTT 3.1.1 2.2.1]
 	}

@@ -59,8 +59,12 @@ func (c *Connack) Type() PacketType { return TypeConnack }
 // Decode reads the packet, see [Packet].
 func (c *Connack) Decode(v Version, frame []byte) error {
 	*c = Connack{}
-	d := open(v, frame, TypeConnack)
+	var d decoder
+	d.open(v, frame, TypeConnack)
 	flags := d.uint8()
+	if v == V3 {
+		flags = 0 // 3.1 reserves the byte and does not say for what
+	}
 	c.SessionPresent = flags&1 != 0
 	if v == V5 {
 		c.Reason = d.reason(TypeConnack)

@@ -76,7 +76,8 @@ func (c *Connect) Type() PacketType { return TypeConnect }
 // level nobody here speaks give UnsupportedProtocolVersion. [MQTT-3.1.2-2]
 func (c *Connect) Decode(_ Version, frame []byte) error {
 	*c = Connect{}
-	d := openAny(V4, frame, TypeConnect)
+	var d decoder
+	d.openAny(V4, frame, TypeConnect)
 	c.Version = d.protocol()
 	d.requireMinimal(c.Version)
 	flags := d.connectFlags(c.Version)

@@ -22,30 +22,34 @@ type decoder struct {
 	seen  uint64     // one bit for each property that stood there
 }
 
-// open checks that frame is one whole packet of type t and gives a decoder for
-// what follows the fixed header.
-func open(v Version, frame []byte, t PacketType) decoder {
+// open checks that frame is one whole packet of type t and stands d at what
+// follows the fixed header. A decoder is opened in place, not returned: copying
+// it would cost as much as decoding a small packet.
+func (d *decoder) open(v Version, frame []byte, t PacketType) {
 	if v < V3 || v > V5 {
-		return decoder{err: protocolError("%s before any CONNECT", t)} // [MQTT-3.1.0-1]
+		d.fail(protocolError("%s before any CONNECT", t)) // [MQTT-3.1.0-1]
+		return
 	}
-	d := openAny(v, frame, t)
+	d.openAny(v, frame, t)
 	d.requireMinimal(v)
-	return d
 }
 
 // openAny is open before the version is known.
-func openAny(v Version, frame []byte, t PacketType) decoder {
+func (d *decoder) openAny(v Version, frame []byte, t PacketType) {
 	if TypeOf(frame) != t {
-		return decoder{err: malformed("not a %s", t)}
+		d.fail(malformed("not a %s", t))
+		return
 	}
 	if err := checkHeader(v, frame[0]); err != nil {
-		return decoder{err: err}
+		d.err = err
+		return
 	}
 	remaining, size := varint(frame[1:])
 	if size <= 0 || len(frame) != 1+size+remaining {
-		return decoder{err: malformed("frame is not one whole packet")}
+		d.fail(malformed("frame is not one whole packet"))
+		return
 	}
-	return decoder{rest: frame[1+size:], padded: size > varintSize(remaining)}
+	d.rest, d.padded = frame[1+size:], size > varintSize(remaining)
 }
 
 // requireMinimal refuses a remaining length that is written longer than it need

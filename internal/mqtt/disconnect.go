@@ -24,7 +24,8 @@ func (p *Disconnect) Type() PacketType { return TypeDisconnect }
 // may be missing where the packet ends. [MQTT 5.0 3.14.2.1, 3.14.2.2.1]
 func (p *Disconnect) Decode(v Version, frame []byte) error {
 	*p = Disconnect{}
-	d := open(v, frame, TypeDisconnect)
+	var d decoder
+	d.open(v, frame, TypeDisconnect)
 	if v == V5 && len(d.rest) > 0 {
 		p.Reason = d.reason(TypeDisconnect)
 		if len(d.rest) > 0 {

@@ -1,6 +1,9 @@
 package mqtt
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Fanout is a PUBLISH encoded once for a version and a QoS, to be sent to many:
 // only packet identifier, DUP and RETAIN differ from one subscriber to the next.
@@ -14,11 +17,19 @@ type Fanout struct {
 // Fanout encodes p, at p's QoS. It owns its memory: p and the frame p points
 // into may be used again.
 func (p *Publish) Fanout(v Version) Fanout {
-	frame, idAt := p.appendHeader(make([]byte, 0, p.Size(v)), v)
+	var f Fanout
+	f.Encode(p, v)
+	return f
+}
+
+// Encode is [Publish.Fanout] into memory that f may have from before. Nobody
+// else may use f meanwhile.
+func (f *Fanout) Encode(p *Publish, v Version) {
+	f.frame, f.idAt = p.appendHeader(slices.Grow(f.frame[:0], p.Size(v)), v)
 	if p.QoS == QoS0 {
-		idAt = 0
+		f.idAt = 0
 	}
-	return Fanout{frame: append(frame, p.Payload...), idAt: idAt}
+	f.frame = append(f.frame, p.Payload...)
 }
 
 // Size is the number of bytes Append adds.

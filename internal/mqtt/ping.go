@@ -26,6 +26,7 @@ func (*Pingreq) Decode(v Version, frame []byte) error { return decodeEmpty(v, fr
 func (*Pingresp) Decode(v Version, frame []byte) error { return decodeEmpty(v, frame, TypePingresp) }
 
 func decodeEmpty(v Version, frame []byte, t PacketType) error {
-	d := open(v, frame, t)
+	var d decoder
+	d.open(v, frame, t)
 	return d.finish()
 }

@@ -72,7 +72,8 @@ func (p *Publish) Type() PacketType { return TypePublish }
 // allocate.
 func (p *Publish) Decode(v Version, frame []byte) error {
 	p.reset()
-	d := open(v, frame, TypePublish)
+	var d decoder
+	d.open(v, frame, TypePublish)
 	if d.err != nil {
 		return d.err
 	}
@@ -105,9 +106,19 @@ func noTopic(v Version) *Error {
 // reset empties p but for the memory of its slices.
 func (p *Publish) reset() {
 	*p = Publish{
-		SubscriptionIDs: p.SubscriptionIDs[:0],
-		Properties:      MessageProperties{UserProperties: p.Properties.UserProperties[:0]},
+		SubscriptionIDs: reuse(p.SubscriptionIDs),
+		Properties:      MessageProperties{UserProperties: reuse(p.Properties.UserProperties)},
 	}
+}
+
+// reuse empties s and keeps its memory, unless one greedy packet made that more
+// than an idle connection should hold on to.
+func reuse[T any](s []T) []T {
+	const enough = 64 // elements
+	if cap(s) > enough {
+		return nil
+	}
+	return s[:0]
 }
 
 // payload takes all that is left; nil if that is nothing.

@@ -20,7 +20,8 @@ func (s *Suback) Type() PacketType { return TypeSuback }
 // Decode reads the packet, see [Packet].
 func (s *Suback) Decode(v Version, frame []byte) error {
 	*s = Suback{}
-	d := open(v, frame, TypeSuback)
+	var d decoder
+	d.open(v, frame, TypeSuback)
 	s.PacketID = d.packetID()
 	if v == V5 {
 		s.ProblemInfo.decode(&d, TypeSuback)

@@ -54,7 +54,8 @@ func (s *Subscribe) Type() PacketType { return TypeSubscribe }
 // Decode reads the packet, see [Packet].
 func (s *Subscribe) Decode(v Version, frame []byte) error {
 	*s = Subscribe{}
-	d := open(v, frame, TypeSubscribe)
+	var d decoder
+	d.open(v, frame, TypeSubscribe)
 	s.PacketID = d.packetID()
 	if v == V5 {
 		s.decodeProperties(&d)

@@ -18,7 +18,8 @@ func (u *Unsuback) Type() PacketType { return TypeUnsuback }
 // Decode reads the packet, see [Packet].
 func (u *Unsuback) Decode(v Version, frame []byte) error {
 	*u = Unsuback{}
-	d := open(v, frame, TypeUnsuback)
+	var d decoder
+	d.open(v, frame, TypeUnsuback)
 	u.PacketID = d.packetID()
 	if v == V5 {
 		u.ProblemInfo.decode(&d, TypeUnsuback)

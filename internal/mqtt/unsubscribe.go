@@ -15,11 +15,12 @@ func (u *Unsubscribe) Type() PacketType { return TypeUnsubscribe }
 // Decode reads the packet, see [Packet].
 func (u *Unsubscribe) Decode(v Version, frame []byte) error {
 	*u = Unsubscribe{}
-	d := open(v, frame, TypeUnsubscribe)
+	var d decoder
+	d.open(v, frame, TypeUnsubscribe)
 	u.PacketID = d.packetID()
 	if v == V5 {
 		d.properties(TypeUnsubscribe)
-	for d.next() {
+		for d.next() {
 			u.UserProperties = append(u.UserProperties, d.at.user())
 		}
 	}
