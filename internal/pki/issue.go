@@ -1,0 +1,100 @@
+package pki
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"time"
+
+	"thingd/internal/fault"
+)
+
+// Order says how a certificate is to be issued. The zero value is an INACTIVE
+// certificate like AWS's own.
+type Order struct {
+	Status   Status    // default Inactive; Active or PendingActivation
+	NotAfter time.Time // default: the end of 2049, as on AWS
+	Claim    bool      // of CreateProvisioningClaim: in no list, and deleted after NotAfter
+}
+
+// KeyPair is a key that we made for a device. It is told once and not kept.
+type KeyPair struct {
+	Public  string // PEM, SubjectPublicKeyInfo
+	Private string // PEM, PKCS #1
+}
+
+// CreateKeys makes an RSA key of 2048 bits and issues a certificate for it
+// (CreateKeysAndCertificate).
+func (s *Service) CreateKeys(ctx context.Context, o Order) (Certificate, KeyPair, error) {
+	key, err := s.makeKey(ctx)
+	if err != nil {
+		return Certificate{}, KeyPair{}, err
+	}
+	pair, err := encodePair(key)
+	if err != nil {
+		return Certificate{}, KeyPair{}, err
+	}
+	cert, err := s.issue(ctx, key.Public(), nil, o)
+	return cert, pair, err
+}
+
+// makeKey waits for its turn: a flood of requests must not take every core.
+func (s *Service) makeKey(ctx context.Context) (crypto.Signer, error) {
+	select {
+	case s.making <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-s.making }()
+	return newRSAKey()
+}
+
+func encodePair(key crypto.Signer) (KeyPair, error) {
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return KeyPair{}, err
+	}
+	private := x509.MarshalPKCS1PrivateKey(key.(*rsa.PrivateKey))
+	return KeyPair{
+		Public:  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+		Private: string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: private})),
+	}, nil
+}
+
+// CreateFromCSR issues a certificate for the key and subject of a certificate
+// signing request in PEM (CreateCertificateFromCsr). One request may be used
+// many times; each certificate has its own serial number and ID.
+func (s *Service) CreateFromCSR(ctx context.Context, csr string, o Order) (Certificate, error) {
+	request, err := parseCSR(csr)
+	if err != nil {
+		return Certificate{}, err
+	}
+	return s.issue(ctx, request.PublicKey, subjectOf(request), o)
+}
+
+// subjectOf is the request's subject in DER; nil if it has none.
+func subjectOf(request *x509.CertificateRequest) []byte {
+	if len(request.Subject.Names) == 0 {
+		return nil
+	}
+	return request.RawSubject
+}
+
+func (s *Service) issue(ctx context.Context, public crypto.PublicKey, subject []byte, o Order) (Certificate, error) {
+	der, err := s.issuer.IssueDevice(public, subject, o.NotAfter)
+	if err != nil {
+		return Certificate{}, err
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		return Certificate{}, fault.InvalidRequest("the certificate signing request asks for a certificate that cannot be read: %w", err)
+	}
+	if o.Status == "" {
+		o.Status = Inactive
+	}
+	cert := s.record(parsed, string(encodeCertificate(der)), o.Status, ModeDefault)
+	cert.Claim = o.Claim
+	return cert, s.store.Update(ctx, func(tx Tx) error { return tx.PutCertificate(cert) })
+}

@@ -1,0 +1,102 @@
+package store
+
+import "thingd/internal/pki"
+
+const caColumns = "id, active, auto_registration, pem, subject, mode, created_at, modified_at, version, generation, " +
+	"not_before, not_after, template_body, role_arn, template_name"
+
+func scanCA(row scanner) (pki.CA, error) {
+	var c pki.CA
+	err := row(caFields(&c)...)
+	return c, err
+}
+
+func caFields(c *pki.CA) []any {
+	return []any{&c.ID, &c.Active, &c.AutoRegistration, &c.PEM, &c.Subject, &c.Mode, timeColumn{&c.Created}, timeColumn{&c.Modified},
+		&c.Version, &c.Generation, timeColumn{&c.NotBefore}, timeColumn{&c.NotAfter},
+		&c.Registration.TemplateBody, &c.Registration.RoleARN, &c.Registration.TemplateName}
+}
+
+func (p pkiTx) CA(id pki.CertificateID) (c pki.CA, found bool, err error) {
+	found, err = p.tx.get("SELECT "+caColumns+" FROM ca_certificates WHERE account = ? AND id = ?",
+		[]any{p.account, string(id)}, caFields(&c)...)
+	return c, found, err
+}
+
+func (p pkiTx) PutCA(c pki.CA) error {
+	_, err := p.tx.exec("INSERT INTO ca_certificates (account, "+caColumns+") "+
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET "+
+		"active = excluded.active, auto_registration = excluded.auto_registration, pem = excluded.pem, "+
+		"subject = excluded.subject, mode = excluded.mode, created_at = excluded.created_at, "+
+		"modified_at = excluded.modified_at, version = excluded.version, generation = excluded.generation, "+
+		"not_before = excluded.not_before, not_after = excluded.not_after, template_body = excluded.template_body, "+
+		"role_arn = excluded.role_arn, template_name = excluded.template_name",
+		p.account, string(c.ID), c.Active, c.AutoRegistration, c.PEM, c.Subject, string(c.Mode), toMillis(c.Created),
+		toMillis(c.Modified), c.Version, c.Generation, toMillis(c.NotBefore), toMillis(c.NotAfter),
+		c.Registration.TemplateBody, c.Registration.RoleARN, c.Registration.TemplateName)
+	return err
+}
+
+func (p pkiTx) DeleteCA(id pki.CertificateID) error {
+	_, err := p.tx.exec("DELETE FROM ca_certificates WHERE account = ? AND id = ?", p.account, string(id))
+	return err
+}
+
+func (p pkiTx) CAs(l pki.Listing) ([]pki.CA, error) {
+	where, args := "account = ?", []any{p.account}
+	if l.Template != "" {
+		where, args = where+" AND template_name = ? AND template_name <> ''", append(args, l.Template)
+	}
+	return list(p.tx, "SELECT "+caColumns+" FROM ca_certificates WHERE "+where+byAge(l), append(args, ageArgs(l)...), scanCA)
+}
+
+func (p pkiTx) CAsNamed(subject string) ([]pki.CA, error) {
+	return list(p.tx, "SELECT "+caColumns+" FROM ca_certificates WHERE account = ? AND subject = ? ORDER BY id",
+		[]any{p.account, subject}, scanCA)
+}
+
+func (p pkiTx) RegistrationCode() (code string, found bool, err error) {
+	found, err = p.tx.get("SELECT code FROM registration_codes WHERE account = ?", []any{p.account}, &code)
+	return code, found, err
+}
+
+func (p pkiTx) PutRegistrationCode(code string) error {
+	_, err := p.tx.exec("INSERT INTO registration_codes (account, code) VALUES (?, ?) "+
+		"ON CONFLICT (account) DO UPDATE SET code = excluded.code", p.account, code)
+	return err
+}
+
+func (p pkiTx) DeleteRegistrationCode() error {
+	_, err := p.tx.exec("DELETE FROM registration_codes WHERE account = ?", p.account)
+	return err
+}
+
+const providerColumns = "name, lambda_arn, operations, created_at, modified_at"
+
+func providerFields(v *pki.Provider) []any {
+	return []any{&v.Name, &v.LambdaARN, jsonColumn{&v.Operations}, timeColumn{&v.Created}, timeColumn{&v.Modified}}
+}
+
+func (p pkiTx) Provider(name string) (v pki.Provider, found bool, err error) {
+	found, err = p.tx.get("SELECT "+providerColumns+" FROM certificate_providers WHERE account = ? AND name = ?",
+		[]any{p.account, name}, providerFields(&v)...)
+	return v, found, err
+}
+
+func (p pkiTx) PutProvider(v pki.Provider) error {
+	_, err := p.tx.exec("INSERT INTO certificate_providers (account, "+providerColumns+") VALUES (?, ?, ?, ?, ?, ?) "+
+		"ON CONFLICT (account, name) DO UPDATE SET lambda_arn = excluded.lambda_arn, operations = excluded.operations, "+
+		"created_at = excluded.created_at, modified_at = excluded.modified_at",
+		p.account, v.Name, v.LambdaARN, toJSON(v.Operations), toMillis(v.Created), toMillis(v.Modified))
+	return err
+}
+
+func (p pkiTx) DeleteProvider(name string) error {
+	_, err := p.tx.exec("DELETE FROM certificate_providers WHERE account = ? AND name = ?", p.account, name)
+	return err
+}
+
+func (p pkiTx) Providers() ([]pki.Provider, error) {
+	return list(p.tx, "SELECT "+providerColumns+" FROM certificate_providers WHERE account = ? ORDER BY name",
+		[]any{p.account}, func(row scanner) (v pki.Provider, err error) { return v, row(providerFields(&v)...) })
+}
