@@ -7,8 +7,8 @@ import (
 
 // Fanout is a PUBLISH encoded once for a version and a QoS, to be sent to many:
 // only packet identifier, DUP and RETAIN differ from one subscriber to the next.
-// It is not changed after it is made, so that connections may share it. The zero
-// Fanout is no packet.
+// Append only reads it, so that connections may share it until Encode is called
+// again; a copy of a Fanout shares its memory. The zero Fanout is no packet.
 type Fanout struct {
 	frame []byte
 	idAt  int // where the packet identifier stands; 0 at QoS 0, which has none
@@ -22,8 +22,9 @@ func (p *Publish) Fanout(v Version) Fanout {
 	return f
 }
 
-// Encode is [Publish.Fanout] into memory that f may have from before. Nobody
-// else may use f meanwhile.
+// Encode is [Publish.Fanout] into memory that f may have from before, for a
+// broker that encodes message after message. It overwrites what f and its copies
+// held: nobody may be using them.
 func (f *Fanout) Encode(p *Publish, v Version) {
 	f.frame, f.idAt = p.appendHeader(slices.Grow(f.frame[:0], p.Size(v)), v)
 	if p.QoS == QoS0 {

@@ -368,3 +368,22 @@ func TestFanout(t *testing.T) {
 		})
 	}
 }
+
+// Encoding again leaves nothing of the message before, longer or shorter.
+func TestFanoutEncodeReuse(t *testing.T) {
+	long := &Publish{QoS: QoS1, PacketID: 1, Topic: []byte("a/b"), Payload: bytes.Repeat([]byte("x"), 300)}
+	short := &Publish{Topic: []byte("a"), Payload: []byte("y")}
+	var f Fanout
+	for _, p := range []*Publish{short, long, short, long} {
+		for _, v := range []Version{V4, V5} {
+			f.Encode(p, v)
+			got, want := f.Append(nil, p.PacketID, false, false), p.Append(nil, v)
+			if !bytes.Equal(got, want) || f.Size() != len(want) {
+				t.Errorf("%s: got  %x\nwant %x", v, got, want)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() { f.Encode(long, V5) }); n != 0 {
+		t.Errorf("%v allocations to encode again", n)
+	}
+}
