@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	iottypes "github.com/aws/aws-sdk-go-v2/service/iot/types"
 	sdkdata "github.com/aws/aws-sdk-go-v2/service/iotdataplane"
 	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
@@ -308,7 +310,7 @@ func (identity) AssumeRole(_ context.Context, in *sts.AssumeRoleRequest) (*sts.A
 		return nil, fault.New(fault.CodeAccessDenied, "no & never")
 	}
 	return &sts.AssumeRoleResponse{Credentials: &sts.Credentials{
-		AccessKeyId: "ASIATESTTESTTESTTEST", SecretAccessKey: "s", SessionToken: in.Tags[1].Key + "=" + in.Tags[1].Value,
+		AccessKeyId: "ASIATESTTESTTESTTEST", SecretAccessKey: "s", SessionToken: fmt.Sprint(in.Tags),
 		Expiration: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}}, nil
 }
@@ -324,6 +326,21 @@ func TestSDKQueryProtocol(t *testing.T) {
 	if aws.ToString(who.Account) != "111122223333" || aws.ToString(who.Arn) != "arn:aws:iam::111122223333:user/tester" {
 		t.Errorf("got %+v", who)
 	}
+	t.Run("ok/lists of structures, and a time", func(t *testing.T) {
+		got, err := client.AssumeRole(ctx, &sdksts.AssumeRoleInput{
+			RoleArn: aws.String("arn:aws:iam::111122223333:role/r"), RoleSessionName: aws.String("ok"),
+			Tags: []ststypes.Tag{{Key: aws.String("a"), Value: aws.String("")}, {Key: aws.String("b"), Value: aws.String("2")}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token := aws.ToString(got.Credentials.SessionToken); token != "[{a } {b 2}]" {
+			t.Errorf("tags arrived as %s", token)
+		}
+		if want := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC); !got.Credentials.Expiration.Equal(want) {
+			t.Errorf("expiration %v", got.Credentials.Expiration)
+		}
+	})
 	t.Run("denied/code and message in XML", func(t *testing.T) {
 		_, err := client.AssumeRole(ctx, &sdksts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/r"), RoleSessionName: aws.String("none")})
 		got, ok := errors.AsType[smithy.APIError](err)
