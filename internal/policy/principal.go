@@ -8,7 +8,7 @@ import (
 // PrincipalKind says how a principal proved who it is.
 type PrincipalKind uint8
 
-// The ways to be somebody (mqtt.md section 3).
+// The ways to be somebody.
 const (
 	NoPrincipal   PrincipalKind = iota
 	ByCertificate               // an X.509 certificate over mutual TLS

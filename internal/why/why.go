@@ -121,7 +121,7 @@ func (c Cause) Says() string { return causes[c].says }
 // Remedy says what to do about it; "" where there is nothing to do.
 func (c Cause) Remedy() string { return causes[c].remedy }
 
-// Disconnect is the disconnectReason of lifecycle events (mqtt.md section 20).
+// Disconnect is the disconnectReason of lifecycle events.
 type Disconnect string
 
 // The reasons AWS publishes.

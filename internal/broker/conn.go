@@ -1,0 +1,307 @@
+package broker
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"thingd/internal/message"
+	"thingd/internal/mqtt"
+	"thingd/internal/policy"
+	"thingd/internal/why"
+)
+
+// Message and Done are the words of the message package, used all over here.
+type (
+	Message = message.Message
+	Done    = message.Done
+)
+
+// conn is one MQTT connection. What has no lock belongs to its reader.
+type conn struct {
+	b    *Broker
+	peer *Peer
+	net  net.Conn
+	in   intake
+	out  outbox
+
+	// Settled by CONNECT, not changed afterwards.
+	version    mqtt.Version
+	clientID   string
+	session    *session
+	principal  policy.Principal
+	rights     Rights
+	until      time.Time
+	untilWhy   why.Disconnect
+	keepAlive  time.Duration // effective; 0: no timeout
+	asked      time.Duration // keep-alive as the client asked
+	clean      bool
+	sendMax    int  // unacknowledged messages to the client
+	maxPacket  int  // bytes the client takes
+	problems   bool // whether failures may carry a reason string
+	identifier string
+	number     int64 // version number in lifecycle events
+	since      time.Time
+
+	hungry  atomic.Bool  // a read of the session's queue found less than there should be
+	heard   atomic.Int64 // when the client last sent something, Unix nanoseconds
+	end     atomic.Pointer[ending]
+	gone    chan struct{} // closed when the connection has ended and its will is out
+	started bool          // admitted: events and will are due
+
+	// The reader's own.
+	publish mqtt.Publish // decoded into, again and again
+	routes  map[string]*route
+	aliases map[uint16]string
+	will    *mqtt.Will
+	work    batch
+	frames  frames
+	rate    bucket
+	bytes   bucket
+
+	acks   acks
+	nobody promise // for messages whose arrival nobody waits for
+}
+
+// Serve owns a connection until it ends.
+func (b *Broker) Serve(ctx context.Context, peer *Peer) {
+	c := &conn{b: b, peer: peer, net: peer.Conn, gone: make(chan struct{})}
+	c.nobody.done = nothing
+	if !b.enter(c) {
+		peer.Conn.Close()
+		return
+	}
+	defer b.leave(c)
+	c.in = intake{conn: peer.Conn, limit: b.Limits.PacketBytes}
+	flush := func() { c.work.write(c) }
+	c.in.beforeWait = flush
+	if peer.BeforeWait != nil {
+		// The door knows when reading would really wait.
+		peer.BeforeWait(flush)
+		c.in.beforeWait = func() {}
+	}
+	final := c.converse(ctx)
+	c.finish(final)
+}
+
+// enter counts a connection in, unless the broker is stopping.
+func (b *Broker) enter(c *conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopping {
+		return false
+	}
+	b.conns[c] = struct{}{}
+	b.running.Add(1)
+	return true
+}
+
+func (b *Broker) leave(c *conn) {
+	b.mu.Lock()
+	delete(b.conns, c)
+	b.mu.Unlock()
+	close(c.gone)
+	b.running.Done()
+}
+
+// converse reads packets until the connection ends, and says how it did.
+func (c *conn) converse(ctx context.Context) ending {
+	connect, end := c.awaitConnect()
+	if end == nil {
+		end = c.connect(ctx, connect)
+	}
+	if end != nil {
+		return *end
+	}
+	for {
+		frame, err := c.in.next()
+		if err != nil {
+			return c.readFailed(err)
+		}
+		now := c.b.Now()
+		c.heard.Store(now.UnixNano())
+		if end := c.handle(frame, now); end != nil {
+			return *end
+		}
+	}
+}
+
+// awaitConnect reads the first packet, which must be a whole CONNECT and come
+// soon. [MQTT-3.1.0-1]
+func (c *conn) awaitConnect() (*mqtt.Connect, *ending) {
+	_ = c.net.SetReadDeadline(time.Now().Add(c.b.Limits.ConnectTimeout))
+	frame, err := c.in.next()
+	if err != nil {
+		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+			return nil, &ending{silent: true, disconnect: why.ClientError, cause: why.ConnectTimeout, step: why.StepConnect}
+		}
+		if _, ok := err.(*mqtt.Error); ok {
+			end := badPacket(why.StepConnect, err)
+			end.silent = true
+			return nil, end
+		}
+		lost := connectionLost.because(err)
+		lost.step = why.StepConnect
+		return nil, &lost
+	}
+	if t := mqtt.TypeOf(frame); t != mqtt.TypeConnect {
+		end := clientError(why.StepConnect, mqtt.ProtocolError, why.ProtocolError, "the first packet is %s, not CONNECT", t)
+		end.silent = true
+		return nil, end
+	}
+	var connect mqtt.Connect
+	if err := connect.Decode(0, frame); err != nil {
+		c.version = connect.Version
+		return nil, badPacket(why.StepConnect, err)
+	}
+	_ = c.net.SetReadDeadline(time.Time{})
+	return &connect, nil
+}
+
+// readFailed says why reading ended: somebody closed the connection on purpose,
+// or the link broke, or the bytes were no packet.
+func (c *conn) readFailed(err error) ending {
+	if end := c.end.Load(); end != nil {
+		return *end
+	}
+	if _, ok := err.(*mqtt.Error); ok {
+		return *badPacket(why.StepConnection, err)
+	}
+	return connectionLost.because(err)
+}
+
+// fail notes how the connection ends; the first to say so is right.
+func (c *conn) fail(e ending) bool { return c.end.CompareAndSwap(nil, &e) }
+
+// kick ends the connection from outside.
+func (c *conn) kick(e ending) {
+	if !c.fail(e) {
+		return
+	}
+	c.goodbye(e)
+	c.net.Close()
+}
+
+// goodbye tells an MQTT 5 client why. [MQTT 5.0 4.13] What the client does not
+// take at once it does not get.
+func (c *conn) goodbye(e ending) {
+	if e.silent || c.version != mqtt.V5 || !c.started {
+		return
+	}
+	if buf, ok := c.out.begin(c.b.Limits.OutboxBytes); ok {
+		d := mqtt.Disconnect{Reason: e.reason}
+		if c.problems {
+			d.ReasonString = e.detail
+		}
+		c.out.end(d.Append(buf, c.version))
+	}
+	if c.out.claim() {
+		_ = c.net.SetWriteDeadline(time.Now().Add(time.Second))
+		if batch := c.out.take(); batch != nil {
+			_, _ = c.net.Write(batch)
+		}
+	}
+}
+
+// finish does what is due when the reader stops: tell the client, close, and
+// settle the session.
+func (c *conn) finish(e ending) {
+	if !c.fail(e) {
+		e = *c.end.Load()
+	}
+	c.work.write(c) // answers given before the end still go out
+	if c.started {
+		c.goodbye(e)
+	} else {
+		c.refuse(e)
+	}
+	c.out.close()
+	c.net.Close()
+	c.in.giveBack()
+	if c.started {
+		c.b.detach(c, e)
+	}
+	if c.rights != nil {
+		c.rights.Close()
+	}
+}
+
+// source is where the client is.
+func (c *conn) source() netip.AddrPort { return c.peer.Remote }
+
+// reply appends an answer to the outbox; it is written when the reader has used
+// up its input.
+func (c *conn) reply(p mqtt.Packet) {
+	if buf, ok := c.out.begin(c.b.Limits.OutboxBytes); ok {
+		if c.out.end(p.Append(buf, c.version)) {
+			c.work.add(c)
+		}
+	}
+}
+
+// post is reply for other goroutines.
+func (c *conn) post(p mqtt.Packet) {
+	if buf, ok := c.out.begin(c.b.Limits.OutboxBytes); ok {
+		if c.out.end(p.Append(buf, c.version)) {
+			(*batch)(nil).add(c)
+		}
+	}
+}
+
+// handle takes one packet after CONNECT. A nil ending means: go on.
+func (c *conn) handle(frame []byte, now time.Time) *ending {
+	if mqtt.TypeOf(frame) == mqtt.TypePublish {
+		return c.onPublish(frame, now)
+	}
+	p, err := mqtt.Decode(c.version, frame)
+	if err != nil {
+		return badPacket(why.StepConnection, err)
+	}
+	switch p := p.(type) {
+	case *mqtt.Puback:
+		c.session.acknowledged(c, p.PacketID)
+	case *mqtt.Pubrec:
+		return c.onPubrec(p)
+	case *mqtt.Pubrel:
+		return c.onPubrel(p)
+	case *mqtt.Pubcomp:
+		c.session.completed(c, p.PacketID)
+	case *mqtt.Subscribe:
+		return c.onSubscribe(p)
+	case *mqtt.Unsubscribe:
+		return c.onUnsubscribe(p)
+	case *mqtt.Pingreq:
+		c.b.stats.Pings.Add(1)
+		c.reply(&mqtt.Pingresp{})
+	case *mqtt.Disconnect:
+		return c.onDisconnect(p)
+	case *mqtt.Connect: // [MQTT-3.1.0-2]
+		return clientError(why.StepConnection, mqtt.ProtocolError, why.ProtocolError, "a second CONNECT")
+	case *mqtt.Auth: // enhanced authentication was not begun [MQTT 5.0 4.12]
+		return clientError(why.StepConnection, mqtt.ProtocolError, why.FeatureNotSupported, "AUTH without an authentication method")
+	default:
+		return clientError(why.StepConnection, mqtt.ProtocolError, why.ProtocolError, "a client does not send %s", p.Type())
+	}
+	return nil
+}
+
+// onDisconnect ends the connection as the client wishes. [MQTT 5.0 3.14]
+func (c *conn) onDisconnect(p *mqtt.Disconnect) *ending {
+	if p.SessionExpiry.Present {
+		s := c.session
+		s.mu.Lock()
+		was := s.expiry
+		if was > 0 {
+			s.expiry = c.b.Limits.sessionExpiry(p.SessionExpiry.Value)
+		}
+		s.mu.Unlock()
+		if was == 0 && p.SessionExpiry.Value > 0 { // [MQTT 5.0 3.14.2.2.2]
+			return clientError(why.StepConnection, mqtt.ProtocolError, why.ProtocolError, "DISCONNECT sets a session expiry that CONNECT left at 0")
+		}
+	}
+	end := clientLeft
+	end.noWill = p.Reason != mqtt.DisconnectWithWill
+	return &end
+}

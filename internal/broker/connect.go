@@ -1,0 +1,330 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"thingd/internal/message"
+	"thingd/internal/mqtt"
+	"thingd/internal/topic"
+	"thingd/internal/why"
+)
+
+// connect admits a client, in the order that gives what is seen of AWS (mqtt.md
+// section 5): form, client ID, will, authorization, take-over, session, CONNACK.
+func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
+	c.version = p.Version
+	c.problems = p.RequestProblemInformation.Or(true)
+	if end := c.checkConnect(p); end != nil {
+		return end
+	}
+	assigned := c.nameClient(p)
+	c.will = p.Will
+	if end := c.admit(ctx, p); end != nil {
+		return end
+	}
+	release := c.b.claim(c.clientID)
+	defer release()
+	c.b.evict(c.clientID)
+	present, err := c.attach(ctx, p)
+	if err != nil {
+		failed := storeFailed.because(err)
+		failed.step = why.StepConnect
+		return &failed
+	}
+	c.welcome(p, present, assigned)
+	c.session.resumeWith(c)
+	c.announceConnected()
+	return nil
+}
+
+// checkConnect checks what needs nobody's opinion.
+func (c *conn) checkConnect(p *mqtt.Connect) *ending {
+	limits := &c.b.Limits
+	switch {
+	case p.Version == mqtt.V3:
+		return clientError(why.StepConnect, mqtt.UnsupportedProtocolVersion, why.ProtocolVersion, "MQTT 3.1")
+	case p.AuthenticationMethod.Present: // no enhanced authentication [MQTT 5.0 4.12]
+		return clientError(why.StepConnect, mqtt.BadAuthenticationMethod, why.FeatureNotSupported, "authentication method %q", p.AuthenticationMethod.Value)
+	case len(p.ClientID) > limits.ClientIDBytes:
+		return clientError(why.StepConnect, mqtt.ClientIdentifierNotValid, why.ClientIDInvalid, "client ID of %d bytes; at most %d are allowed", len(p.ClientID), limits.ClientIDBytes)
+	case limits.ReservedClientID && p.ClientID != "" && p.ClientID[0] == '$':
+		return clientError(why.StepConnect, mqtt.ClientIdentifierNotValid, why.ClientIDInvalid, "client ID %q begins with $", p.ClientID)
+	case p.ClientID == "" && p.Version != mqtt.V5 && !p.CleanStart: // [MQTT-3.1.3-8]
+		return clientError(why.StepConnect, mqtt.ClientIdentifierNotValid, why.ClientIDInvalid, "an empty client ID needs a clean session")
+	}
+	return c.checkWill(p.Will)
+}
+
+func (c *conn) checkWill(w *mqtt.Will) *ending {
+	if w == nil {
+		return nil
+	}
+	limits := &c.b.Limits
+	if w.QoS > limits.MaxQoS { // [MQTT-3.2.2-12]
+		return clientError(why.StepConnect, mqtt.QoSNotSupported, why.WillInvalid, "will with QoS %d", w.QoS)
+	}
+	if len(w.Payload) > limits.PayloadBytes {
+		return clientError(why.StepConnect, mqtt.PacketTooLarge, why.PayloadTooLarge, "will of %d bytes; at most %d are allowed", len(w.Payload), limits.PayloadBytes)
+	}
+	if err := limits.Topics.CheckName(w.Topic); err != nil {
+		return clientError(why.StepConnect, mqtt.TopicNameInvalid, why.WillInvalid, "will: %s", faultText(err))
+	}
+	if topic.IsReserved(w.Topic) && !topic.MayPublish(w.Topic) {
+		return clientError(why.StepConnect, mqtt.TopicNameInvalid, why.WillInvalid, "clients cannot publish to %s", w.Topic)
+	}
+	return nil
+}
+
+// nameClient settles the client ID and says whether it was made up.
+func (c *conn) nameClient(p *mqtt.Connect) (assigned bool) {
+	c.clientID = p.ClientID
+	if c.clientID == "" { // [MQTT-3.1.3-6]
+		c.clientID = "$GEN/" + c.b.NewID()
+		return true
+	}
+	return false
+}
+
+// admit asks the guard who this is, and its rights whether it may connect.
+func (c *conn) admit(ctx context.Context, p *mqtt.Connect) *ending {
+	admission, refusal := c.b.Guard.Admit(ctx, Attempt{
+		Peer: c.peer, Version: p.Version, ClientID: c.clientID,
+		Username: p.Username.Value, Password: p.Password,
+		Persistent: c.wantsSession(p), Will: p.Will,
+	})
+	if refusal != nil {
+		c.principal.ID = refusal.Principal
+		return &ending{reason: mqtt.NotAuthorized, disconnect: why.AuthError, event: refusal, cause: refusal.Cause, step: why.StepConnect}
+	}
+	c.principal, c.rights = admission.Principal, admission.Rights
+	c.until, c.untilWhy = admission.Until, admission.UntilWhy
+	if end := c.authorize(why.StepConnect, "iot:Connect", "client/"+c.clientID); end != nil {
+		return end
+	}
+	if w := p.Will; w != nil {
+		if end := c.authorize(why.StepConnect, "iot:Publish", "topic/"+w.Topic); end != nil {
+			return end
+		}
+		if w.Retain {
+			return c.authorize(why.StepConnect, "iot:RetainPublish", "topic/"+w.Topic)
+		}
+	}
+	return nil
+}
+
+func (c *conn) wantsSession(p *mqtt.Connect) bool {
+	if p.Version == mqtt.V5 {
+		return p.SessionExpiry.Value > 0
+	}
+	return !p.CleanStart
+}
+
+// evict ends the connection that holds a client ID now, its will and events
+// included: two live sessions with one ID would both believe they own its queue.
+// [MQTT-3.1.4-3] One that is ending already is waited for. The caller holds the
+// claim.
+func (b *Broker) evict(id string) {
+	s := b.session(id)
+	if s == nil {
+		return
+	}
+	if old := s.owner; old != nil {
+		old.kick(takenOver)
+		<-old.gone
+	}
+}
+
+// attach gives the connection its session: the one that waits, or a new one.
+func (c *conn) attach(ctx context.Context, p *mqtt.Connect) (present bool, err error) {
+	s := c.b.session(c.clientID)
+	if s != nil && !c.mayResume(s, p) {
+		c.b.forget(s)
+		s = nil
+	}
+	present = s != nil
+	if s == nil {
+		s = &session{b: c.b, id: c.clientID, subs: map[string]*subscription{}}
+	}
+	c.settle(s, p)
+	if err := c.keepSession(ctx, s, !present); err != nil {
+		return false, err
+	}
+	c.session, s.owner = s, c
+	c.heard.Store(c.b.Now().UnixNano())
+	c.b.mu.Lock()
+	if c.b.sessions[s.id] == nil {
+		c.b.sessions[s.id] = s
+		c.b.stats.Sessions.Add(1)
+	}
+	delete(c.b.wills, s.id) // back before the delay was over [MQTT-3.1.3-9]
+	c.b.mu.Unlock()
+	return present, nil
+}
+
+// mayResume says whether a client takes up a session where it was left.
+func (c *conn) mayResume(s *session, p *mqtt.Connect) bool {
+	if p.CleanStart {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	expired := !s.left.IsZero() && s.expiry != mqtt.NeverExpires && c.b.Now().After(s.left.Add(s.expiry))
+	sameVersion := s.version == p.Version || c.b.Limits.AcrossVersions
+	return s.persistent.Load() && !expired && sameVersion
+}
+
+// settle takes over what CONNECT says about session and connection.
+func (c *conn) settle(s *session, p *mqtt.Connect) {
+	limits := &c.b.Limits
+	c.keepAlive, c.asked, c.clean = limits.keepAlive(p.KeepAlive), p.KeepAlive, p.CleanStart
+	c.sendMax = limits.SendMaximum
+	if p.ReceiveMaximum > 0 {
+		c.sendMax = min(c.sendMax, int(p.ReceiveMaximum))
+	}
+	c.maxPacket = int(p.MaximumPacketSize)
+	expiry := time.Duration(0)
+	switch {
+	case p.Version == mqtt.V5:
+		expiry = limits.sessionExpiry(p.SessionExpiry.Value)
+	case !p.CleanStart:
+		expiry = limits.SessionDefault
+	}
+	s.mu.Lock()
+	s.version, s.expiry, s.left, s.principal = p.Version, expiry, time.Time{}, c.principal.ID
+	s.queue.replay = s.queue.last
+	s.mu.Unlock()
+	// A session that was resumed and will not be kept again stays stored until
+	// its end, for the sake of its queue.
+	s.persistent.Store(expiry > 0 || s.persistent.Load())
+}
+
+// keepSession stores a persistent session before CONNACK promises it.
+func (c *conn) keepSession(ctx context.Context, s *session, isNew bool) error {
+	if !s.persistent.Load() {
+		return nil
+	}
+	row := s.stored()
+	return c.b.Store.Update(ctx, func(tx StoreTx) error {
+		if isNew {
+			if err := tx.DeleteSession(s.id); err != nil {
+				return err
+			}
+		}
+		return tx.PutSession(row)
+	})
+}
+
+// welcome answers with CONNACK, and opens the session for messages behind it.
+func (c *conn) welcome(p *mqtt.Connect, present, assigned bool) {
+	limits := &c.b.Limits
+	ack := mqtt.Connack{SessionPresent: present}
+	if p.Version == mqtt.V5 { // all explicit, as SDKs check them
+		ack.SessionExpiry = mqtt.Some(c.session.expiry)
+		ack.ReceiveMaximum = uint16(min(limits.ReceiveMaximum, 65535))
+		if limits.MaxQoS < mqtt.QoS2 {
+			ack.MaximumQoS = mqtt.Some(limits.MaxQoS)
+		}
+		ack.RetainAvailable = mqtt.Some(true)
+		ack.MaximumPacketSize = uint32(min(limits.PacketBytes, 149504))
+		if limits.MaxQoS == mqtt.QoS2 {
+			ack.MaximumPacketSize = uint32(limits.PacketBytes)
+		}
+		ack.TopicAliasMaximum = uint16(limits.TopicAliases)
+		ack.WildcardSubscriptionAvailable = mqtt.Some(true)
+		ack.SubscriptionIdentifiersAvailable = mqtt.Some(limits.SubscriptionIDs)
+		ack.SharedSubscriptionAvailable = mqtt.Some(true)
+		ack.ServerKeepAlive = mqtt.Some(c.keepAlive)
+		if assigned {
+			ack.AssignedClientID = c.clientID
+		}
+	}
+	c.started = true
+	c.since = c.b.Now()
+	c.reply(&ack)
+	c.b.stats.Connects.Add(1)
+	c.b.stats.Connections.Add(1)
+}
+
+// refuse answers a CONNECT that was not admitted: MQTT 5 clients get a CONNACK
+// with the reason. 3.1.1 clients get one only for what is theirs to mend; where
+// AWS would not let them in the socket just closes, because clients in the field
+// take any CONNACK for success.
+func (c *conn) refuse(e ending) {
+	c.b.stats.ConnectRefused.Add(1)
+	if c.clientID != "" && e.disconnect == why.AuthError {
+		c.announceConnectFailed()
+	}
+	c.record(e, false)
+	says := e.reason == mqtt.UnsupportedProtocolVersion || e.reason == mqtt.ClientIdentifierNotValid
+	if e.silent || c.version == 0 && !says || c.version != mqtt.V5 && !says {
+		return
+	}
+	version := max(c.version, mqtt.V4)
+	answer := mqtt.Connack{Reason: e.reason}
+	if c.problems {
+		answer.ReasonString = e.detail
+	}
+	_ = c.net.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = c.net.Write(answer.Append(nil, version))
+}
+
+// detach settles what an ended connection leaves behind.
+func (b *Broker) detach(c *conn, e ending) {
+	s := c.session
+	now := b.Now()
+	s.mu.Lock()
+	s.conn.CompareAndSwap(c, nil)
+	s.left = now
+	expiry := s.expiry
+	s.queue.rest()
+	s.mu.Unlock()
+	b.stats.Connections.Add(-1)
+	b.stats.Disconnects.Add(1)
+	b.publishWill(c, e, expiry)
+	b.announceDisconnected(c, e)
+	c.record(e, false)
+	if expiry == 0 {
+		b.forget(s) // a newcomer waits until we are gone, see evict
+		return
+	}
+	b.submit("note a client's leaving", func(tx StoreTx) error { return tx.Left(s.id, now, expiry) }, nil)
+}
+
+// publishWill publishes the last will, or keeps it for its delay.
+func (b *Broker) publishWill(c *conn, e ending, expiry time.Duration) {
+	w := c.will
+	if w == nil || !e.withWill() {
+		return
+	}
+	m := Message{
+		Topic: w.Topic, Payload: w.Payload, QoS: w.QoS, Retain: w.Retain,
+		Origin: message.Origin{Kind: message.FromWill, ClientID: c.clientID, Principal: c.principal.ID, TraceID: b.NewID()},
+	}
+	if c.version == mqtt.V5 {
+		m.Properties = &w.Properties
+	}
+	pending := &pendingWill{message: m, due: b.Now().Add(min(w.Delay, expiry))} // the session's end comes first [MQTT 5.0 3.1.3.2.2]
+	if w.Delay > 0 && expiry > 0 && e.cause != why.ServerStopping {
+		b.mu.Lock()
+		b.wills[c.clientID] = pending
+		b.mu.Unlock()
+		return
+	}
+	b.release(pending)
+}
+
+// pendingWill is a will that waits for its delay.
+type pendingWill struct {
+	message Message
+	due     time.Time
+}
+
+// release publishes a will; its expiry counts from now.
+func (b *Broker) release(w *pendingWill) {
+	if w.message.Properties != nil {
+		w.message.Expires = b.Limits.expires(*w.message.Properties, b.Now())
+	}
+	b.stats.WillsPublished.Add(1)
+	b.Publish(w.message, nil)
+}

@@ -1,0 +1,199 @@
+package broker
+
+import (
+	"bytes"
+	"sync/atomic"
+	"time"
+
+	"thingd/internal/message"
+	"thingd/internal/mqtt"
+)
+
+// delivery is one message on its way to everybody.
+type delivery struct {
+	m       *Message // its bytes may be the publisher's buffer
+	kept    *Message // a copy of m that may be kept; made when first needed
+	now     time.Time
+	from    *session // the publisher's; nil for others
+	work    *batch   // whose outboxes are flushed later; nil: at once
+	frames  *frames
+	promise *promise
+}
+
+// frames are a message's encodings by version and QoS, made when first needed
+// and used again for the next message.
+type frames struct {
+	publish mqtt.Publish
+	by      [2][3]mqtt.Fanout
+	made    [2][3]bool
+}
+
+// promise is called when everything that must be durable is.
+type promise struct {
+	left   atomic.Int32
+	failed atomic.Pointer[error]
+	done   Done
+}
+
+func newPromise(done Done) *promise {
+	p := &promise{done: done}
+	p.left.Store(1)
+	return p
+}
+
+// expect adds something to wait for; settle must be called for it.
+func (p *promise) expect() { p.left.Add(1) }
+
+func (p *promise) settle(err error) {
+	if err != nil {
+		p.failed.CompareAndSwap(nil, &err)
+	}
+	if p.left.Add(-1) > 0 {
+		return
+	}
+	if failed := p.failed.Load(); failed != nil {
+		p.done(*failed)
+		return
+	}
+	p.done(nil)
+}
+
+// nothing is the done of those who do not care.
+func nothing(error) {}
+
+// Publish routes a message that comes from inside the server or from HTTP. It
+// implements message.Publisher.
+func (b *Broker) Publish(m Message, done Done) {
+	if done == nil {
+		done = nothing
+	}
+	d := delivery{m: &m, kept: &m, now: b.Now(), frames: &frames{}, promise: newPromise(done)}
+	b.stats.PublishIn.Add(1)
+	b.spread(&d, b.route(m.Topic))
+	d.promise.settle(nil)
+}
+
+var _ message.Publisher = (*Broker)(nil)
+
+// spread gives a message to everybody on the route. When it returns, live
+// subscribers have it in their outboxes; the promise tells when the rest is
+// durable.
+func (b *Broker) spread(d *delivery, r *route) {
+	if d.m.Retain {
+		b.retain(d)
+	}
+	for _, handle := range r.handlers {
+		d.promise.expect()
+		handle(*d.keep(), d.promise.settle)
+	}
+	for i := range r.targets {
+		b.deliver(d, &r.targets[i])
+	}
+	for _, g := range r.groups {
+		if sub := b.pick(g); sub != nil {
+			t := sub.target()
+			b.deliver(d, &t)
+		}
+	}
+}
+
+// deliver gives a message to one session.
+func (b *Broker) deliver(d *delivery, t *target) {
+	if t.noLocal && t.session == d.from { // [MQTT-3.8.3-3]
+		return
+	}
+	c := t.session.conn.Load()
+	if c != nil && !t.mayReceive(c, d.m.Topic) {
+		b.stats.ReceiveDenied.Add(1)
+		return
+	}
+	qos := min(t.qos, d.m.QoS)
+	retain := t.retainAsPublished && d.m.Retain // otherwise 0 for an established subscription [MQTT-3.3.1-9]
+	if qos > 0 {
+		t.session.enqueue(d, qos, retain, t.ids)
+		return
+	}
+	if c != nil {
+		c.send(d, retain, t.ids)
+	}
+}
+
+// send puts a QoS 0 message into the outbox, unless the reader is too slow.
+func (c *conn) send(d *delivery, retain bool, ids []uint32) {
+	buf, ok := c.out.begin(c.b.Limits.OutboxBytes)
+	if !ok {
+		c.b.stats.DroppedSlow.Add(1)
+		return
+	}
+	before := len(buf)
+	if len(ids) == 0 {
+		buf = d.frame(c.version, 0).Append(buf, 0, false, retain)
+	} else {
+		p := c.packet(d.m, d.now, 0, retain, ids)
+		buf = p.Append(buf, c.version)
+	}
+	if c.maxPacket > 0 && len(buf)-before > c.maxPacket { // [MQTT-3.1.2-24]
+		buf = buf[:before]
+		c.b.stats.DroppedTooLarge.Add(1)
+	} else {
+		c.b.stats.PublishOut.Add(1)
+		c.b.stats.PublishOutBytes.Add(int64(len(d.m.Payload)))
+	}
+	if c.out.end(buf) {
+		d.work.add(c)
+	}
+}
+
+// frame gives the message encoded for a version and QoS, without subscription
+// identifiers.
+func (d *delivery) frame(v mqtt.Version, qos mqtt.QoS) *mqtt.Fanout {
+	i := 0
+	if v == mqtt.V5 {
+		i = 1
+	}
+	f := d.frames
+	if !f.made[i][qos] {
+		f.made[i][qos] = true
+		fill(&f.publish, d.m, d.now, qos)
+		f.by[i][qos].Encode(&f.publish, v)
+	}
+	return &f.by[i][qos]
+}
+
+// reset makes the frames ready for another message.
+func (f *frames) reset() { f.made = [2][3]bool{} }
+
+// fill makes the packet that carries m.
+func fill(p *mqtt.Publish, m *Message, now time.Time, qos mqtt.QoS) {
+	topic := append(p.Topic[:0], m.Topic...)
+	*p = mqtt.Publish{QoS: qos, Topic: topic, Payload: m.Payload}
+	if m.Properties != nil {
+		p.Properties = *m.Properties
+	}
+	p.Properties.MessageExpiry = mqtt.Optional[time.Duration]{}
+	if !m.Expires.IsZero() { // what is left of it [MQTT-3.3.2-6]
+		p.Properties.MessageExpiry = mqtt.Some(max(0, m.Expires.Sub(now)))
+	}
+}
+
+// packet makes a PUBLISH for one client.
+func (c *conn) packet(m *Message, now time.Time, qos mqtt.QoS, retain bool, ids []uint32) mqtt.Publish {
+	var p mqtt.Publish
+	fill(&p, m, now, qos)
+	p.Retain, p.SubscriptionIDs = retain, ids
+	return p
+}
+
+// keep gives the message in memory of its own.
+func (d *delivery) keep() *Message {
+	if d.kept == nil {
+		m := *d.m
+		m.Payload = bytes.Clone(m.Payload)
+		if m.Properties != nil {
+			p := m.Properties.Clone()
+			m.Properties = &p
+		}
+		d.kept = &m
+	}
+	return d.kept
+}

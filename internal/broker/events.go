@@ -1,0 +1,156 @@
+package broker
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"thingd/internal/mqtt"
+	"thingd/internal/why"
+)
+
+// number is the version number of a client's lifecycle events: it grows with
+// each connection and begins anew when the client was away for an hour.
+type number struct {
+	value int64
+	left  time.Time // zero while connected
+}
+
+const (
+	numberKept = time.Hour
+	numbersMax = 200_000 // client IDs remembered; beyond, the oldest may begin anew
+)
+
+// lifecycle is the JSON of presence and subscription events (mqtt.md section
+// 20), in AWS's order.
+type lifecycle struct {
+	ClientID             string   `json:"clientId"`
+	ThingName            string   `json:"thingName,omitempty"`
+	Timestamp            int64    `json:"timestamp"` // milliseconds
+	EventType            string   `json:"eventType"`
+	ConnectFailureReason string   `json:"connectFailureReason,omitempty"`
+	SessionIdentifier    string   `json:"sessionIdentifier"`
+	PrincipalIdentifier  string   `json:"principalIdentifier"`
+	IPAddress            string   `json:"ipAddress,omitempty"`
+	ClientInitiated      *bool    `json:"clientInitiatedDisconnect,omitempty"`
+	DisconnectReason     string   `json:"disconnectReason,omitempty"`
+	VersionNumber        *int64   `json:"versionNumber,omitempty"`
+	Topics               []string `json:"topics,omitempty"`
+}
+
+func (c *conn) announceConnected() {
+	c.identifier = c.b.NewID()
+	c.number = c.b.nextNumber(c.clientID)
+	e := c.lifecycle("connected")
+	e.IPAddress = c.source().Addr().String()
+	e.VersionNumber = &c.number
+	c.b.announce("$aws/events/presence/connected/", e)
+}
+
+func (b *Broker) announceDisconnected(c *conn, e ending) {
+	b.mu.Lock()
+	b.numbers[c.clientID] = number{c.number, b.Now()}
+	b.mu.Unlock()
+	event := c.lifecycle("disconnected")
+	initiated := e.disconnect == why.ClientInitiated
+	event.ClientInitiated = &initiated
+	event.DisconnectReason = string(e.disconnect)
+	event.VersionNumber = &c.number
+	b.announce("$aws/events/presence/disconnected/", event)
+}
+
+func (c *conn) announceConnectFailed() {
+	e := c.lifecycle("connect_failed")
+	e.ConnectFailureReason = "AUTHORIZATION_FAILED"
+	e.SessionIdentifier = "00000000-0000-0000-0000-000000000000"
+	e.IPAddress = c.source().Addr().String()
+	c.b.announce("$aws/events/presence/connect_failed/", e)
+}
+
+func (c *conn) announceSubscriptions(eventType string, topics []string) {
+	if len(topics) == 0 {
+		return
+	}
+	e := c.lifecycle(eventType)
+	e.Topics = topics
+	c.b.announce("$aws/events/subscriptions/"+eventType+"/", e)
+}
+
+func (c *conn) lifecycle(eventType string) lifecycle {
+	e := lifecycle{
+		ClientID: c.clientID, Timestamp: c.b.Now().UnixMilli(), EventType: eventType,
+		SessionIdentifier: c.identifier, PrincipalIdentifier: c.principal.ID,
+	}
+	if c.rights != nil {
+		e.ThingName = c.rights.ThingName()
+	}
+	return e
+}
+
+// announce publishes an event, if anybody listens. Client IDs that would be
+// wildcards in a topic get none.
+func (b *Broker) announce(prefix string, e lifecycle) {
+	if strings.ContainsAny(e.ClientID, "+#") {
+		return
+	}
+	name := prefix + e.ClientID
+	if r := b.route(name); len(r.targets)+len(r.handlers)+len(r.groups) == 0 {
+		return
+	}
+	payload, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // a struct of strings and numbers always encodes
+	}
+	b.Publish(Message{Topic: name, Payload: payload, QoS: mqtt.QoS1}, nil)
+}
+
+func (b *Broker) nextNumber(clientID string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.numbers[clientID]
+	if !n.left.IsZero() && b.Now().Sub(n.left) > numberKept {
+		n = number{}
+	}
+	if len(b.numbers) >= numbersMax {
+		for id, old := range b.numbers { // any one that is not connected
+			if !old.left.IsZero() {
+				delete(b.numbers, id)
+				break
+			}
+		}
+	}
+	n.left = time.Time{}
+	b.numbers[clientID] = n
+	value := n.value
+	n.value++
+	b.numbers[clientID] = n
+	return value
+}
+
+// record tells the journal how the client was refused, or its connection ended.
+// stays says that the connection goes on.
+func (c *conn) record(e ending, stays bool) {
+	if e.cause == "" { // the client left as clients do
+		return
+	}
+	event := why.Event{}
+	if e.event != nil {
+		event = *e.event
+	}
+	event.Time = c.b.Now()
+	event.ClientID, event.Source, event.Door, event.Server = c.clientID, c.source().String(), c.peer.Door, c.peer.ServerName
+	event.Step, event.Cause = e.step, e.cause
+	if event.Principal == "" {
+		event.Principal = c.principal.ID
+	}
+	if !stays {
+		event.Disconnect = e.disconnect
+	}
+	if e.detail != "" {
+		event.Detail = e.detail
+	}
+	if e.action != "" {
+		explain(&event, c.rights, e.action, e.resource)
+	}
+	c.b.Journal.Record(event)
+}

@@ -1,0 +1,122 @@
+package broker
+
+import (
+	"time"
+
+	"thingd/internal/mqtt"
+	"thingd/internal/topic"
+)
+
+// Limits are the broker's rules and bounds. Start from AWS or Standard and
+// change what is needed; a zero in a rate or count marked so means no limit.
+type Limits struct {
+	Topics topic.Rules // of names and filters
+
+	PacketBytes   int // longest packet read, fixed header included
+	PayloadBytes  int // of one PUBLISH
+	ClientIDBytes int
+
+	MaxQoS             mqtt.QoS
+	RetainWildcards    bool // whether wildcard filters get retained messages
+	SubscriptionIDs    bool // MQTT 5 subscription identifiers
+	ReservedClientID   bool // whether IDs beginning with $ are refused
+	AcrossVersions     bool // whether MQTT 5 may resume a session of 3.1.1
+	SendsDUP           bool // whether repeats carry DUP
+	CloseDeniedClients bool // whether a denied PUBLISH closes a 3.1.1 connection
+
+	FiltersPerSubscribe int // 0: no limit
+	Subscriptions       int // per session; 0: no limit
+	ReceiveMaximum      int // unacknowledged QoS 1 and 2 PUBLISH packets from a client
+	SendMaximum         int // unacknowledged to a client, if it doesn't ask for less
+	TopicAliases        int // from a client
+
+	KeepAliveMin, KeepAliveMax time.Duration // a client's value is moved between; 0 becomes the maximum
+	SessionDefault             time.Duration // life of a 3.1.1 persistent session after it disconnects
+	SessionMax                 time.Duration // longest Session Expiry granted; 0: as asked
+	MessageExpiryMax           time.Duration // 0: as asked
+
+	QueueMessages  int           // waiting for one persistent session; newest are dropped beyond
+	ReplayRate     int           // queued messages a second to a client that came back; 0: no limit
+	PublishRate    int           // PUBLISH packets a second from one connection; 0: no limit
+	ByteRate       int           // bytes a second from one connection, delayed beyond; 0: no limit
+	RetryAfter     time.Duration // before an unacknowledged message is sent again on the same connection; 0: never
+	ConnectTimeout time.Duration // from accepting a connection to its whole CONNECT
+	OutboxBytes    int           // waiting for one slow reader's socket
+	Retained       int           // messages kept
+}
+
+// AWS gives the rules of AWS IoT Core.
+func AWS() Limits {
+	return Limits{
+		Topics:              topic.AWS,
+		PacketBytes:         149504 + 5,
+		PayloadBytes:        128 << 10,
+		ClientIDBytes:       128,
+		MaxQoS:              mqtt.QoS1,
+		ReservedClientID:    true,
+		CloseDeniedClients:  true,
+		FiltersPerSubscribe: 8,
+		Subscriptions:       50,
+		ReceiveMaximum:      100,
+		SendMaximum:         100,
+		TopicAliases:        8,
+		KeepAliveMin:        30 * time.Second,
+		KeepAliveMax:        1200 * time.Second,
+		SessionDefault:      time.Hour,
+		SessionMax:          time.Hour,
+		MessageExpiryMax:    604800 * time.Second,
+		QueueMessages:       1000,
+		ReplayRate:          10,
+		PublishRate:         100,
+		ByteRate:            512 << 10,
+		RetryAfter:          20 * time.Second,
+		ConnectTimeout:      10 * time.Second,
+		OutboxBytes:         1 << 20,
+		Retained:            500_000,
+	}
+}
+
+// Standard gives plain MQTT as the OASIS standards say it, with bounds that
+// keep a server up rather than quotas.
+func Standard() Limits {
+	return Limits{
+		Topics:          topic.MQTT,
+		PacketBytes:     1<<20 + 1024,
+		PayloadBytes:    1 << 20,
+		ClientIDBytes:   65535,
+		MaxQoS:          mqtt.QoS2,
+		RetainWildcards: true,
+		SubscriptionIDs: true,
+		AcrossVersions:  true,
+		SendsDUP:        true,
+		ReceiveMaximum:  1000,
+		SendMaximum:     1000,
+		TopicAliases:    32,
+		KeepAliveMax:    65535 * time.Second,
+		SessionDefault:  7 * 24 * time.Hour,
+		QueueMessages:   100_000,
+		ConnectTimeout:  10 * time.Second,
+		OutboxBytes:     8 << 20,
+		Retained:        1_000_000,
+	}
+}
+
+// keepAlive gives the interval that holds for a client that asked for d.
+func (l Limits) keepAlive(d time.Duration) time.Duration {
+	if d == 0 {
+		if l.KeepAliveMin == 0 { // the standard: no timeout [MQTT-3.1.2-22]
+			return 0
+		}
+		return l.KeepAliveMax
+	}
+	return min(max(d, l.KeepAliveMin), l.KeepAliveMax)
+}
+
+// sessionExpiry gives how long the session of an MQTT 5 client outlives its
+// connection.
+func (l Limits) sessionExpiry(asked time.Duration) time.Duration {
+	if l.SessionMax > 0 {
+		return min(asked, l.SessionMax)
+	}
+	return asked
+}

@@ -1,0 +1,154 @@
+package broker
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"thingd/internal/fault"
+	"thingd/internal/mqtt"
+	"thingd/internal/topic"
+)
+
+// retained bridges the time between a retained PUBLISH and its being in the
+// store, so that a subscriber who comes right after finds it.
+type retained struct {
+	mu      sync.Mutex
+	pending map[string]*Message // by topic; an empty payload stands for a deletion
+}
+
+// get gives what is on its way to the store for a topic.
+func (r *retained) get(name string) *Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pending[name]
+}
+
+// errRetainedFull refuses one more topic.
+var errRetainedFull = fault.New(fault.CodeThrottling, "the retained messages have reached their limit")
+
+// retain keeps a message for subscribers to come, or forgets the topic's if the
+// payload is empty. [MQTT-3.3.1-5] [MQTT-3.3.1-6]
+func (b *Broker) retain(d *delivery) {
+	m := d.keep()
+	if len(m.Payload) > 0 && b.stats.RetainedMessages.Load() >= int64(b.Limits.Retained) {
+		d.promise.expect()
+		d.promise.settle(errRetainedFull)
+		return
+	}
+	b.retained.mu.Lock()
+	b.retained.pending[m.Topic] = m
+	b.retained.mu.Unlock()
+	at := b.Now()
+	d.promise.expect()
+	settle := d.promise.settle
+	b.submit("retain a message", func(tx StoreTx) error {
+		if len(m.Payload) == 0 {
+			return tx.DeleteRetained(m.Topic)
+		}
+		return tx.PutRetained(m, at)
+	}, func(err error) {
+		b.retained.mu.Lock()
+		if b.retained.pending[m.Topic] == m {
+			delete(b.retained.pending, m.Topic)
+		}
+		b.retained.mu.Unlock()
+		settle(err)
+	})
+}
+
+// sendRetained sends the retained messages that a new subscription asks for.
+// AWS looks only for the topic that equals the filter; the standard's profile
+// takes wildcards too. Shared subscriptions get none. [MQTT 5.0 4.8.2]
+func (c *conn) sendRetained(want mqtt.Subscription, row StoredSubscription, isNew bool) *ending {
+	if _, _, shared := topic.Share(want.Filter); shared {
+		return nil
+	}
+	if want.RetainHandling == mqtt.SendNoRetained || want.RetainHandling == mqtt.SendRetainedIfNew && !isNew {
+		return nil
+	}
+	var err error
+	if topic.HasWildcard(want.Filter) {
+		if c.b.Limits.RetainWildcards {
+			err = c.sendRetainedMatching(want.Filter, row)
+		}
+	} else {
+		err = c.sendRetainedOf(want.Filter, row)
+	}
+	if err != nil {
+		failed := storeFailed.because(err)
+		return &failed
+	}
+	return nil
+}
+
+func (c *conn) sendRetainedOf(name string, row StoredSubscription) error {
+	m := c.b.retained.get(name)
+	if m == nil {
+		found, err := c.b.Store.Retained(context.Background(), name)
+		if err != nil || found == nil {
+			return err
+		}
+		m = &found.Message
+	}
+	c.sendOneRetained(m, row)
+	return nil
+}
+
+// sendRetainedMatching walks the store through the topics that begin with the
+// filter's part before its first wildcard.
+func (c *conn) sendRetainedMatching(filter string, row StoredSubscription) error {
+	prefix := filter[:strings.IndexAny(filter, "+#")]
+	if c.b.Limits.Topics.MatchParent && strings.HasSuffix(filter, "/#") {
+		prefix = strings.TrimSuffix(prefix, "/") // a/# selects a
+	}
+	seen := c.b.retained.matching(c.b.Limits.Topics, filter)
+	for _, m := range seen {
+		c.sendOneRetained(m, row)
+	}
+	for after := ""; ; {
+		page, err := c.b.Store.RetainedFrom(context.Background(), prefix, after, pageSize)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for i := range page {
+			m := &page[i].Message
+			after = m.Topic
+			if _, newer := seen[m.Topic]; !newer && c.b.Limits.Topics.Match(filter, m.Topic) {
+				c.sendOneRetained(m, row)
+			}
+		}
+	}
+}
+
+// matching gives what is on its way to the store and selected by filter.
+func (r *retained) matching(rules topic.Rules, filter string) map[string]*Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found := map[string]*Message{}
+	for name, m := range r.pending {
+		if rules.Match(filter, name) {
+			found[name] = m
+		}
+	}
+	return found
+}
+
+// sendOneRetained sends a kept message with the RETAIN flag. [MQTT-3.3.1-8]
+func (c *conn) sendOneRetained(m *Message, row StoredSubscription) {
+	now := c.b.Now()
+	if len(m.Payload) == 0 || !m.Expires.IsZero() && now.After(m.Expires) {
+		return
+	}
+	if !c.rights.Allows("iot:Receive", "topic/"+m.Topic) {
+		c.b.stats.ReceiveDenied.Add(1)
+		return
+	}
+	d := delivery{m: m, kept: m, now: now, work: &c.work, frames: &frames{}, promise: newPromise(nothing)}
+	ids := appendID(nil, row.ID)
+	if qos := min(m.QoS, row.QoS); qos > 0 {
+		c.session.enqueue(&d, qos, true, ids)
+		return
+	}
+	c.send(&d, true, ids)
+}

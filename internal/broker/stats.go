@@ -1,0 +1,39 @@
+package broker
+
+import "sync/atomic"
+
+// Stats counts what the broker has done since it started; Connections and
+// Sessions are as of now. The fields are read with Load.
+type Stats struct {
+	Connections atomic.Int64 // admitted and not yet gone
+	Sessions    atomic.Int64 // connected or persistent
+
+	Connects       atomic.Int64
+	ConnectRefused atomic.Int64
+	Disconnects    atomic.Int64
+	Pings          atomic.Int64
+
+	PublishIn        atomic.Int64
+	PublishInBytes   atomic.Int64 // of payload
+	PublishDenied    atomic.Int64
+	PublishInvalid   atomic.Int64
+	PublishThrottled atomic.Int64
+
+	PublishOut       atomic.Int64
+	PublishOutBytes  atomic.Int64 // of payload
+	ReceiveDenied    atomic.Int64
+	DroppedSlow      atomic.Int64 // QoS 0 to a full outbox
+	DroppedFull      atomic.Int64 // QoS 1 and 2 to a full queue
+	DroppedExpired   atomic.Int64
+	DroppedTooLarge  atomic.Int64 // for the client's Maximum Packet Size
+	Repeats          atomic.Int64
+	Subscribes       atomic.Int64 // filters granted
+	SubscribeRefused atomic.Int64
+	Unsubscribes     atomic.Int64
+	WillsPublished   atomic.Int64
+	RetainedMessages atomic.Int64
+	StoreFailures    atomic.Int64
+}
+
+// Stats gives the counters.
+func (b *Broker) Stats() *Stats { return &b.stats }

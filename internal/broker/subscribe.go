@@ -1,0 +1,159 @@
+package broker
+
+import (
+	"context"
+
+	"thingd/internal/mqtt"
+	"thingd/internal/topic"
+	"thingd/internal/why"
+)
+
+// onSubscribe answers a SUBSCRIBE: each filter is granted or refused on its own,
+// but for what AWS hangs up on.
+func (c *conn) onSubscribe(p *mqtt.Subscribe) *ending {
+	if end := c.checkSubscribe(p); end != nil {
+		return end
+	}
+	reasons := make([]mqtt.ReasonCode, len(p.Subscriptions))
+	var granted []mqtt.Subscription
+	var rows []StoredSubscription
+	for i, want := range p.Subscriptions {
+		row := StoredSubscription{want.Filter, want.QoS, want.NoLocal, want.RetainAsPublished, p.SubscriptionID}
+		if reasons[i] = c.grant(&row); !reasons[i].Failed() {
+			granted, rows = append(granted, want), append(rows, row)
+		}
+	}
+	isNew, err := c.subscribe(rows)
+	if err != nil {
+		failed := storeFailed.because(err)
+		return &failed
+	}
+	c.reply(&mqtt.Suback{PacketID: p.PacketID, Reasons: reasons})
+	filters := make([]string, len(rows))
+	for i, row := range rows {
+		filters[i] = row.Filter
+	}
+	c.announceSubscriptions("subscribed", filters)
+	for i, want := range granted {
+		if end := c.sendRetained(want, rows[i], isNew[i]); end != nil {
+			return end
+		}
+	}
+	return nil
+}
+
+// checkSubscribe refuses what closes the connection.
+func (c *conn) checkSubscribe(p *mqtt.Subscribe) *ending {
+	limits := &c.b.Limits
+	if limits.FiltersPerSubscribe > 0 && len(p.Subscriptions) > limits.FiltersPerSubscribe {
+		return clientError(why.StepSubscribe, mqtt.QuotaExceeded, why.TooManyFilters, "%d filters in one SUBSCRIBE; at most %d are allowed", len(p.Subscriptions), limits.FiltersPerSubscribe)
+	}
+	if p.SubscriptionID > 0 && !limits.SubscriptionIDs {
+		return clientError(why.StepSubscribe, mqtt.SubscriptionIdentifiersNotSupported, why.FeatureNotSupported, "subscription identifier %d", p.SubscriptionID)
+	}
+	for i := range p.Subscriptions {
+		want := &p.Subscriptions[i]
+		if want.QoS > limits.MaxQoS {
+			// A silent downgrade would break the client's promise to itself.
+			return clientError(why.StepSubscribe, mqtt.QoSNotSupported, why.QoSNotSupported, "subscription to %s with QoS %d", want.Filter, want.QoS)
+		}
+		if topic.IsReserved(want.Filter) && !topic.MaySubscribe(want.Filter) {
+			return clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.TopicReserved, "clients cannot subscribe to %s", want.Filter)
+		}
+		if c.version != mqtt.V5 {
+			if err := limits.Topics.CheckFilter(want.Filter); err != nil {
+				return clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.FilterInvalid, "%s", faultText(err))
+			}
+		}
+	}
+	return nil
+}
+
+// grant decides over one filter: the granted QoS, or why not.
+func (c *conn) grant(row *StoredSubscription) mqtt.ReasonCode {
+	refuse := func(e *ending) mqtt.ReasonCode {
+		c.b.stats.SubscribeRefused.Add(1)
+		c.record(*e, true)
+		return e.reason
+	}
+	if err := c.b.Limits.Topics.CheckFilter(row.Filter); err != nil {
+		return refuse(clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.FilterInvalid, "%s", faultText(err)))
+	}
+	if end := c.authorize(why.StepSubscribe, "iot:Subscribe", "topicfilter/"+row.Filter); end != nil {
+		return refuse(end)
+	}
+	if c.session.full(row.Filter, c.b.Limits.Subscriptions) {
+		return refuse(clientError(why.StepSubscribe, mqtt.QuotaExceeded, why.TooManySubscriptions, "filter %s would be number %d", row.Filter, c.b.Limits.Subscriptions+1))
+	}
+	c.b.stats.Subscribes.Add(1)
+	return mqtt.ReasonCode(row.QoS)
+}
+
+// full says whether the session has no room for one more filter. A filter that
+// it has already is replaced and needs none.
+func (s *session) full(filter string, limit int) bool {
+	if limit == 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, has := s.subs[filter]
+	return !has && len(s.subs) >= limit
+}
+
+// subscribe makes subscriptions effective and, in a persistent session, durable.
+func (c *conn) subscribe(rows []StoredSubscription) (isNew []bool, err error) {
+	isNew = make([]bool, len(rows))
+	for i, row := range rows {
+		isNew[i] = c.b.subscribe(c.session, row)
+	}
+	if len(rows) == 0 || !c.session.persistent.Load() {
+		return isNew, nil
+	}
+	id := c.clientID
+	return isNew, c.b.Store.Update(context.Background(), func(tx StoreTx) error {
+		for _, row := range rows {
+			if err := tx.PutSubscription(id, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// onUnsubscribe ends subscriptions. That there was none is no error; AWS does
+// not say so either.
+func (c *conn) onUnsubscribe(p *mqtt.Unsubscribe) *ending {
+	reasons := make([]mqtt.ReasonCode, len(p.Filters))
+	var ended []string
+	for i, filter := range p.Filters {
+		if c.b.unsubscribe(c.session, filter) {
+			ended = append(ended, filter)
+		} else if c.b.Limits.MaxQoS == mqtt.QoS2 { // the standard's profile tells [MQTT-3.11.3-2]
+			reasons[i] = mqtt.NoSubscriptionExisted
+		}
+	}
+	c.b.stats.Unsubscribes.Add(int64(len(ended)))
+	if err := c.forgetSubscriptions(ended); err != nil {
+		failed := storeFailed.because(err)
+		return &failed
+	}
+	c.reply(&mqtt.Unsuback{PacketID: p.PacketID, Reasons: reasons})
+	c.announceSubscriptions("unsubscribed", p.Filters)
+	return nil
+}
+
+func (c *conn) forgetSubscriptions(filters []string) error {
+	if len(filters) == 0 || !c.session.persistent.Load() {
+		return nil
+	}
+	id := c.clientID
+	return c.b.Store.Update(context.Background(), func(tx StoreTx) error {
+		for _, filter := range filters {
+			if err := tx.DeleteSubscription(id, filter); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
