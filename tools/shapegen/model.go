@@ -122,6 +122,27 @@ func (m *model) check() error {
 				return fmt.Errorf("%s: shape %s: no shape %q", m.Service, name, ref)
 			}
 		}
+		if err := m.checkLocations(s); err != nil {
+			return fmt.Errorf("%s: shape %s: %w", m.Service, name, err)
+		}
+	}
+	return nil
+}
+
+// checkLocations finds members outside the body that package wire could not
+// read there: it takes single values.
+func (m *model) checkLocations(s *shape) error {
+	for _, f := range s.Fields {
+		if f.In == "" {
+			continue
+		}
+		if locations[f.In] == "" {
+			return fmt.Errorf("field %s travels in %q, which is not supported", f.Member, f.In)
+		}
+		switch kind := m.Shapes[f.Type].Kind; kind {
+		case "list", "map", "structure":
+			return fmt.Errorf("field %s is a %s in %q, which is not supported", f.Member, kind, f.In)
+		}
 	}
 	return nil
 }

@@ -78,6 +78,8 @@ func TestLoadModelRefuses(t *testing.T) {
 		"unknown key":     `{"service":"x","operations":{},"shapes":{"A":{"kind":"list","of":"A","flattened":true}}}`,
 		"unknown shape":   `{"service":"x","operations":{},"shapes":{"A":{"kind":"list","of":"B"}}}`,
 		"unknown input":   `{"service":"x","operations":{"Op":{"method":"GET","uri":"/","input":"In"}},"shapes":{}}`,
+		"unknown place":   `{"service":"x","operations":{},"shapes":{"S":{"kind":"string"},"A":{"kind":"structure","fields":{"a":{"type":"S","in":"cookie"}}}}}`,
+		"list in a query": `{"service":"x","operations":{},"shapes":{"S":{"kind":"string"},"L":{"kind":"list","of":"S"},"A":{"kind":"structure","fields":{"a":{"type":"L","in":"querystring"}}}}}`,
 		"not JSON at all": `<model/>`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -144,7 +144,7 @@ func (g *generator) goType(name string) (string, error) {
 }
 
 var locations = map[string]string{
-	"uri": "uri", "querystring": "query", "header": "header", "headers": "headers", "statusCode": "status",
+	"uri": "uri", "querystring": "query", "header": "header", "statusCode": "status",
 }
 
 // tag says where a member travels. The json key holds its AWS name, so that the

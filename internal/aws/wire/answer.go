@@ -122,6 +122,7 @@ func (x *exchange) send(status int, header map[string]string, body []byte) {
 // names as they are where they are not set through its own methods; a nil value
 // under the usual name keeps it from adding its own.
 func (x *exchange) plainHeaders(h http.Header) {
+	expectAnswer(x.r.Context())
 	h["content-type"] = []string{contentTypes[x.mount.service.Protocol]}
 	h["Content-Type"] = nil
 	h["date"] = []string{x.mux.opts.Now().UTC().Format(http.TimeFormat)}

@@ -81,6 +81,7 @@ const (
 	callerKey contextKey = iota
 	requestIDKey
 	sourceIPKey
+	connKey
 )
 
 // WithCaller tells the Mux who sends the request, for doors that know already:

@@ -137,6 +137,7 @@ func TestCalls(t *testing.T) {
 		{"conflict/JSON 1.1 in SageMaker's words", "sagemaker", "POST", "/", `{"DeviceFleetName":"taken","OutputConfig":{"S3OutputLocation":"s3://b/k"}}`, []string{"X-Amz-Target", "SageMaker.CreateDeviceFleet"}, 400, `{"__type":"ResourceInUse","Message":"taken"}`},
 		{"invalid/JSON 1.1", "sagemaker", "POST", "/", `{"DeviceFleetName":"-"}`, []string{"X-Amz-Target", "SageMaker.CreateDeviceFleet"}, 400, `{"__type":"ValidationException","message":"2 validation errors detected: Value '-' at 'deviceFleetName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}; Value null at 'outputConfig' failed to satisfy constraint: Member must not be null"}`},
 		{"unknown/JSON 1.1", "sagemaker", "POST", "/", `{}`, []string{"X-Amz-Target", "SageMaker.CreateModel"}, 400, `{"__type":"UnknownOperationException","message":"There is no operation \"SageMaker.CreateModel\"."}`},
+		{"unknown/JSON 1.1 by GET", "sagemaker", "GET", "/", ``, []string{"X-Amz-Target", "SageMaker.CreateDeviceFleet"}, 400, `{"__type":"UnknownOperationException","message":"There is no operation at GET /."}`},
 		{"ok/REST with a signing name that two services share", "sagemaker", "POST", "/GetDeployments", `{"DeviceName":"d","DeviceFleetName":"f"}`, nil, 200, `{"Deployments":[]}`},
 		{"not found/Query in IAM's words", "iam", "POST", "/", "Action=GetRole&Version=2010-05-08&RoleName=r", []string{"Content-Type", form}, 404, `<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type><Code>NoSuchEntity</Code><Message>The role with name r cannot be found.</Message></Error><RequestId>` + requestID + `</RequestId></ErrorResponse>` + "\n"},
 		{"ok/Query with a required list that is empty", "iam", "GET", "/?Action=ListRoles&Version=2010-05-08", "", nil, 200, `<ListRolesResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListRolesResult><Roles></Roles><IsTruncated>false</IsTruncated></ListRolesResult><ResponseMetadata><RequestId>` + requestID + `</RequestId></ResponseMetadata></ListRolesResponse>` + "\n"},
@@ -282,40 +283,73 @@ type acks struct{}
 func (acks) Publish(context.Context, *iotdata.PublishRequest) error { return nil }
 
 func TestPublishAnswersAsAWSDoesOnTheWire(t *testing.T) {
+	for _, tc := range []struct {
+		name, length string
+		wrap         func(net.Conn) net.Conn
+	}{
+		{"exactly over wrapped connections", "content-length: 65", wire.ExactConn},
+		{"but for one name over others", "Content-Length: 65", func(c net.Conn) net.Conn { return c }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			conn := dialPublish(t, tc.wrap)
+			reader := bufio.NewReader(conn)
+			for range 2 { // twice: the connection is kept
+				fmt.Fprint(conn, "POST /topics/data/x?qos=0 HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\nabc")
+				head, length := readHead(t, reader)
+				want := []string{
+					"HTTP/1.1 200 OK", tc.length, "connection: keep-alive", "content-type: application/json",
+					"date: Fri, 02 Jan 2026 03:04:05 GMT", "x-amzn-RequestId: " + requestID,
+				}
+				if diff := cmp.Diff(want, head); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+				body := make([]byte, length)
+				if _, err := io.ReadFull(reader, body); err != nil {
+					t.Fatal(err)
+				}
+				if got, want := string(body), `{"message":"OK","traceId":"`+requestID+`"}`; got != want {
+					t.Errorf("body %s, want %s", got, want)
+				}
+			}
+		})
+	}
+}
+
+// dialPublish connects as a device to a server that publishes.
+func dialPublish(t *testing.T, wrap func(net.Conn) net.Conn) net.Conn {
+	t.Helper()
 	mux := wire.NewMux(wire.Options{
 		Authenticator: newDoor(), Authorizer: newDoor(),
 		Now:   func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 		NewID: func() string { return requestID },
 	})
 	mux.Mount(iotdata.Service, acks{})
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mux.ServeHTTP(w, r.WithContext(wire.WithCaller(r.Context(), wire.Caller{Kind: wire.Certificate})))
 	}))
-	defer srv.Close()
+	srv.Listener = wrapping{srv.Listener, wrap}
+	srv.Config.ConnContext = wire.ConnContext
+	srv.Start()
+	t.Cleanup(srv.Close)
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	reader := bufio.NewReader(conn)
-	for range 2 { // twice: the connection is kept
-		fmt.Fprint(conn, "POST /topics/data/x?qos=0 HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\nabc")
-		head, length := readHead(t, reader)
-		want := []string{
-			"HTTP/1.1 200 OK", "Content-Length: 65", "connection: keep-alive", "content-type: application/json",
-			"date: Fri, 02 Jan 2026 03:04:05 GMT", "x-amzn-RequestId: " + requestID,
-		}
-		if diff := cmp.Diff(want, head); diff != "" {
-			t.Errorf("-want +got:\n%s", diff)
-		}
-		body := make([]byte, length)
-		if _, err := io.ReadFull(reader, body); err != nil {
-			t.Fatal(err)
-		}
-		if got, want := string(body), `{"message":"OK","traceId":"`+requestID+`"}`; got != want {
-			t.Errorf("body %s, want %s", got, want)
-		}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+type wrapping struct {
+	net.Listener
+	wrap func(net.Conn) net.Conn
+}
+
+func (l wrapping) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
 	}
+	return l.wrap(conn), nil
 }
 
 func readHead(t *testing.T, r *bufio.Reader) (lines []string, length int) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"thingd/internal/aws/sigv4"
@@ -71,7 +72,9 @@ func tooLarge(most int64) error {
 
 // resolve finds the operation among the candidates.
 func resolve(mounts []*mount, r *http.Request, body []byte) target {
-	if name := r.Header.Get("X-Amz-Target"); name != "" {
+	// Only POST: a presigned GET covers no headers, so it must not be turned into
+	// another operation by adding one.
+	if name := r.Header.Get("X-Amz-Target"); name != "" && r.Method == http.MethodPost && anySpeaks(mounts, JSON) {
 		return resolveTarget(mounts, name)
 	}
 	if form, ok := queryForm(mounts, r, body); ok {
@@ -100,7 +103,7 @@ func resolveTarget(mounts []*mount, name string) target {
 // queryForm gives the parameters of a Query call: of the form in the body, or of
 // the query string.
 func queryForm(mounts []*mount, r *http.Request, body []byte) (url.Values, bool) {
-	if r.URL.EscapedPath() != "/" && r.URL.EscapedPath() != "" || !anyQuery(mounts) {
+	if r.URL.EscapedPath() != "/" && r.URL.EscapedPath() != "" || !anySpeaks(mounts, Query) {
 		return nil, false
 	}
 	form := r.URL.Query()
@@ -115,13 +118,9 @@ func queryForm(mounts []*mount, r *http.Request, body []byte) (url.Values, bool)
 	return form, form.Has("Action")
 }
 
-func anyQuery(mounts []*mount) bool {
-	for _, mt := range mounts {
-		if mt.service.Protocol == Query {
-			return true
-		}
-	}
-	return false
+// anySpeaks says whether one of the services uses the protocol.
+func anySpeaks(mounts []*mount, p Protocol) bool {
+	return slices.ContainsFunc(mounts, func(mt *mount) bool { return mt.service.Protocol == p })
 }
 
 // resolveAction prefers the service whose version the form names: unsigned
