@@ -159,9 +159,10 @@ func (p *parser) selection() *selectNode {
 }
 
 // atValue says whether the next token is the keyword VALUE. It is one where an
-// expression follows; SELECT value FROM … selects a field. Where the two cannot
-// be told apart by one token (VALUE - 1, VALUE * 2) it is the field, but VALUE *
-// before FROM or the end is the whole payload (unconfirmed).
+// expression follows; SELECT value FROM … selects a field. Where tokens alone
+// cannot tell (unconfirmed): a sign that stands at its operand is a sign, as in
+// VALUE -1, others calculate with the field, as in value - 1; and VALUE * is the
+// whole payload where nothing to multiply with follows.
 func (p *parser) atValue() bool {
 	if !p.token.is("VALUE") {
 		return false
@@ -171,6 +172,8 @@ func (p *parser) atValue() bool {
 	case next.symbol("*"):
 		after := scanToken(p.text, next.end)
 		return after.kind == tokenEnd || after.is("FROM") || after.is("WHERE") || after.symbol(")")
+	case next.symbol("-") || next.symbol("+"):
+		return next.start > p.token.end && scanToken(p.text, next.end).start == next.end
 	case next.kind == tokenSymbol:
 		return next.text == "(" || next.text == "[" || next.text == "{"
 	case next.kind == tokenWord:
