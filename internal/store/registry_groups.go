@@ -13,11 +13,7 @@ func scanGroup(row scanner) (registry.ThingGroup, error) {
 }
 
 func (r registryTx) ThingGroup(name string) (registry.ThingGroup, bool, error) {
-	found, err := list(r.tx, groupColumns+"WHERE account = ? AND name = ?", []any{r.account, name}, scanGroup)
-	if err != nil || len(found) == 0 {
-		return registry.ThingGroup{}, false, err
-	}
-	return found[0], true, nil
+	return atMostOne(list(r.tx, groupColumns+"WHERE account = ? AND name = ?", []any{r.account, name}, scanGroup))
 }
 
 func (r registryTx) PutThingGroup(g registry.ThingGroup) error {
@@ -108,11 +104,7 @@ func scanBillingGroup(row scanner) (registry.BillingGroup, error) {
 }
 
 func (r registryTx) BillingGroup(name string) (registry.BillingGroup, bool, error) {
-	found, err := list(r.tx, billingGroupColumns+"WHERE account = ? AND name = ?", []any{r.account, name}, scanBillingGroup)
-	if err != nil || len(found) == 0 {
-		return registry.BillingGroup{}, false, err
-	}
-	return found[0], true, nil
+	return atMostOne(list(r.tx, billingGroupColumns+"WHERE account = ? AND name = ?", []any{r.account, name}, scanBillingGroup))
 }
 
 func (r registryTx) PutBillingGroup(g registry.BillingGroup) error {

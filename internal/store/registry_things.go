@@ -11,10 +11,7 @@ func scanThing(row scanner) (registry.Thing, error) {
 }
 
 func (r registryTx) Thing(name string) (registry.Thing, bool, error) {
-	var t registry.Thing
-	found, err := r.tx.get(thingColumns+"WHERE account = ? AND name = ?", []any{r.account, name},
-		&t.Name, &t.ID, &t.Type, &t.BillingGroup, jsonColumn{&t.Attributes}, &t.Version)
-	return t, found, err
+	return atMostOne(list(r.tx, thingColumns+"WHERE account = ? AND name = ?", []any{r.account, name}, scanThing))
 }
 
 func (r registryTx) PutThing(t registry.Thing) error {
@@ -122,10 +119,7 @@ func scanType(row scanner) (registry.ThingType, error) {
 }
 
 func (r registryTx) ThingType(name string) (registry.ThingType, bool, error) {
-	var t registry.ThingType
-	found, err := r.tx.get(typeColumns+"WHERE account = ? AND name = ?", []any{r.account, name},
-		&t.Name, &t.ID, jsonColumn{&t.Properties}, timeColumn{&t.Created}, timeColumn{&t.Deprecated})
-	return t, found, err
+	return atMostOne(list(r.tx, typeColumns+"WHERE account = ? AND name = ?", []any{r.account, name}, scanType))
 }
 
 func (r registryTx) PutThingType(t registry.ThingType) error {

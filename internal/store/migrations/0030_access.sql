@@ -10,6 +10,8 @@ CREATE TABLE policies (
     PRIMARY KEY (account, name)
 ) WITHOUT ROWID;
 
+CREATE INDEX policies_by_time ON policies (account, created, name);
+
 CREATE TABLE policy_versions (
     account TEXT NOT NULL,
     policy TEXT NOT NULL,

@@ -1,0 +1,91 @@
+package access
+
+import (
+	"thingd/internal/policy"
+	"thingd/internal/registry"
+)
+
+// Connection is what a Subject is opened for: an MQTT connection, an HTTP request
+// or a request for credentials.
+type Connection struct {
+	Principal policy.Principal
+
+	MQTT     bool   // an MQTT connection; else the variables of connections and things have no value
+	ClientID string // of an MQTT connection
+
+	PersistentConnect bool // MQTT: the session survives the connection
+	HasWill           bool
+	WillTopic         string
+
+	// ThingName is the thing that a caller of the credentials provider says it
+	// is. It must be attached to the principal to count.
+	ThingName string
+
+	// Decider decides instead of attached IoT policies: a *policy.Set of the
+	// documents that a custom authorizer returned, or whoever knows the policies
+	// of an IAM identity. nil: the attached policies decide.
+	Decider Decider
+
+	Plaintext bool // not TLS: the console's door on the loopback interface
+}
+
+// Decider answers for principals whose policies are not kept here. A *policy.Set
+// is one. Answers of any other are asked for anew each time: they may change
+// without access being told.
+type Decider interface {
+	Decide(policy.Request) policy.Decision
+	Explain(policy.Request) policy.Explanation
+}
+
+var _ Decider = (*policy.Set)(nil)
+
+// principal gives what policies and things are attached to, "" for nothing.
+func (c *Connection) principal() string {
+	if c.Principal.Kind != policy.ByCertificate {
+		return ""
+	}
+	return c.Principal.ARN
+}
+
+// claimed gives the name of the thing that the connection says it is: by its
+// client ID or, for credentials, by a header.
+func (c *Connection) claimed() string {
+	if c.MQTT {
+		return c.ClientID
+	}
+	return c.ThingName
+}
+
+// thing finds the thing that the connection is (policies.md, "Evaluation"): the
+// thing that the certificate is attached to exclusively or else the thing that the
+// connection claims to be, if that is attached to the certificate. A plain HTTP
+// request is none.
+func (c *Connection) thing(tx Tx) (registry.Thing, bool, error) {
+	name, err := c.attachedThing(tx)
+	if err != nil || name == "" {
+		return registry.Thing{}, false, err
+	}
+	return tx.Thing(name)
+}
+
+func (c *Connection) attachedThing(tx Tx) (string, error) {
+	principal := c.principal()
+	if principal == "" || c.claimed() == "" {
+		return "", nil
+	}
+	if c.MQTT {
+		exclusive := true
+		links, err := tx.LinksOfPrincipal(principal, &exclusive, "", 1)
+		if err != nil {
+			return "", err
+		}
+		if len(links) > 0 {
+			return links[0].Thing, nil
+		}
+	}
+	link, found, err := tx.Link(c.claimed(), principal)
+	if err != nil || !found {
+		return "", err
+	}
+	return link.Thing, nil
+}
