@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -95,30 +96,46 @@ func TestMosquittoClientsLeaveAWill(t *testing.T) {
 	s := startServer(t)
 	lamp := s.register(t, "lamp", allowAll)
 
-	for _, version := range mosquittoVersions {
-		// die lets a client with a will come and go in the given way, and gives
-		// what a watcher has seen when the word after it arrives.
-		die := func(t *testing.T, how syscall.Signal) *program {
-			t.Helper()
-			topic := "will/" + version
-			watcher := mosquittoSub(t, s, lamp, "-V", version, "-q", "1", "-t", topic, "-C", "1")
-			mortal := mosquittoSub(t, s, lamp, "-V", version, "-t", "nothing",
+	tests := []struct {
+		name, version string
+		leave         func(t *testing.T, mortal *program, topic string)
+		want          string
+	}{
+		{"published/mqttv311 killed", "mqttv311", killed, "died"},
+		{"published/mqttv5 killed", "mqttv5", killed, "died"},
+		// mosquitto_sub answers Ctrl+C with reason 0x04, Disconnect with Will
+		// Message, where it speaks MQTT 5. [MQTT5 3.14.2.1]
+		{"published/mqttv5 interrupted", "mqttv5", interrupted, "died"},
+		{"dropped/mqttv311 interrupted", "mqttv311", interrupted, "lives"},
+		{"dropped/mqttv5 with a farewell", "mqttv5", func(t *testing.T, mortal *program, topic string) {
+			mosquittoPub(t, s, lamp, "-t", topic+"/go", "-m", "now").succeed(t)
+			mortal.succeed(t)
+		}, "lives"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			topic := strings.ReplaceAll("will/"+test.name, " ", "-")
+			watcher := mosquittoSub(t, s, lamp, "-V", test.version, "-q", "1", "-t", topic, "-C", "1")
+			mortal := mosquittoSub(t, s, lamp, "-V", test.version, "-t", topic+"/go", "-C", "1",
 				"--will-topic", topic, "--will-payload", "died", "--will-qos", "1")
-			mortal.signal(how)
-			<-mortal.over
-			if how != syscall.SIGKILL {
-				mosquittoPub(t, s, lamp, "-V", version, "-q", "1", "-t", topic, "-m", "lives").succeed(t)
+			test.leave(t, mortal, topic)
+			if test.want == "lives" {
+				mosquittoPub(t, s, lamp, "-q", "1", "-t", topic, "-m", "lives").succeed(t)
 			}
 			watcher.succeed(t)
-			return watcher
-		}
-		t.Run(version+" when killed", func(t *testing.T) {
-			die(t, syscall.SIGKILL).expect(t, "\nwill/"+version+"|1|0|died\n")
-		})
-		t.Run(version+" but not with a farewell", func(t *testing.T) {
-			die(t, syscall.SIGINT).expect(t, "\nwill/"+version+"|1|0|lives\n")
+			watcher.expect(t, "\n"+topic+"|1|0|"+test.want+"\n")
 		})
 	}
+}
+
+func killed(_ *testing.T, mortal *program, _ string) {
+	mortal.signal(syscall.SIGKILL)
+	<-mortal.over
+}
+
+func interrupted(_ *testing.T, mortal *program, _ string) {
+	mortal.signal(syscall.SIGINT)
+	<-mortal.over
 }
 
 func TestPersistentSessionKeepsMessagesForTheAbsent(t *testing.T) {

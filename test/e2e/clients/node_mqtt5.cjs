@@ -41,4 +41,5 @@ async function main() {
   client.close();
 }
 
-main().catch((err) => { console.error(err); process.exit(1); });
+// The SDK keeps the process for eight idle seconds after close.
+main().then(() => process.exit(0)).catch((err) => { console.error(err); process.exit(1); });
