@@ -13,18 +13,20 @@ import (
 // answer sends what an operation gave.
 func (x *exchange) answer(out reflect.Value) {
 	op := x.call.endpoint.op
+	status, header, body := op.Status, map[string]string(nil), []byte(nil)
 	switch x.mount.service.Protocol {
 	case JSON:
-		x.send(op.Status, nil, x.mount.jsonOutput(op, out))
+		body = x.mount.jsonOutput(op, out)
 	case Query:
-		x.send(op.Status, nil, x.mount.xmlOutput(op, out, x.id))
+		body = x.mount.xmlOutput(op, out, x.id)
 	default:
-		status, header, body := x.mount.restOutput(op, out)
-		if op.Acknowledged {
-			body = []byte(`{"message":"OK","traceId":"` + x.id + `"}`)
-		}
-		x.send(status, header, body)
+		status, header, body = x.mount.restOutput(op, out)
 	}
+	if op.Acknowledged {
+		body = []byte(`{"message":"OK","traceId":"` + x.id + `"}`)
+	}
+	x.observe(Served{Status: status})
+	x.send(status, header, body)
 }
 
 // refuse sends an error, and logs what its receiver must not read.
@@ -34,8 +36,23 @@ func (x *exchange) refuse(err error) {
 	if fault.Is(err, fault.Internal) && x.r.Context().Err() == nil {
 		x.log(err)
 	}
-	header := map[string]string{"x-amzn-ErrorType": p.Name}
-	x.send(p.Status, header, p.body(x.mount.service, x.id))
+	x.observe(Served{Status: p.Status, Exception: p.Name, Err: err})
+	x.send(p.Status, map[string]string{"x-amzn-ErrorType": p.Name}, p.body(x.mount.service, x.id))
+}
+
+// observe completes s and passes it on.
+func (x *exchange) observe(s Served) {
+	s.RequestID, s.Service, s.Operation = x.id, x.mount.service.Name, x.operationName()
+	s.Caller, s.SourceIP = CallerFrom(x.r.Context()), SourceIP(x.r.Context())
+	s.Took = x.mux.opts.Now().Sub(x.began)
+	x.mux.opts.Observe(s)
+}
+
+func (x *exchange) operationName() string {
+	if op := x.operation(); op != nil {
+		return op.Name
+	}
+	return ""
 }
 
 func (x *exchange) operation() *Operation {
@@ -59,12 +76,8 @@ func stack() string {
 }
 
 func (x *exchange) log(err error) {
-	operation := ""
-	if op := x.operation(); op != nil {
-		operation = op.Name
-	}
 	x.mux.opts.Log.ErrorContext(x.r.Context(), "request failed",
-		"requestId", x.id, "service", x.mount.service.Name, "operation", operation, "error", err)
+		"requestId", x.id, "service", x.mount.service.Name, "operation", x.operationName(), "error", err)
 }
 
 // body is the problem in the service's form.

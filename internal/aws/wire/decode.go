@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -113,7 +114,7 @@ func (d *decoder) bind(dst reflect.Value, node any, at *path, r *rule) error {
 func (d *decoder) structure(dst reflect.Value, node any, at *path) error {
 	object, ok := node.(map[string]any)
 	if !ok {
-		return wrongType(node, "structure", at)
+		return wrongType(node, "a structure", at)
 	}
 	return d.members(dst, object, at, everyMember)
 }
@@ -121,7 +122,7 @@ func (d *decoder) structure(dst reflect.Value, node any, at *path) error {
 func (d *decoder) list(dst reflect.Value, node any, at *path, r *rule) error {
 	elements, ok := node.([]any)
 	if !ok {
-		return wrongType(node, "list", at)
+		return wrongType(node, "a list", at)
 	}
 	shape := ""
 	if r != nil {
@@ -139,7 +140,7 @@ func (d *decoder) list(dst reflect.Value, node any, at *path, r *rule) error {
 func (d *decoder) dictionary(dst reflect.Value, node any, at *path, r *rule) error {
 	object, ok := node.(map[string]any)
 	if !ok {
-		return wrongType(node, "map", at)
+		return wrongType(node, "a map", at)
 	}
 	keyShape, valueShape := "", ""
 	if r != nil {
@@ -209,7 +210,7 @@ func setString(dst reflect.Value, node any, at *path) error {
 	case text:
 		dst.SetString(string(node))
 	default:
-		return wrongType(node, "String", at)
+		return wrongType(node, "a String", at)
 	}
 	return nil
 }
@@ -226,7 +227,7 @@ func setBool(dst reflect.Value, node any, at *path) error {
 			return nil
 		}
 	}
-	return wrongType(node, "Boolean", at)
+	return wrongType(node, "a Boolean", at)
 }
 
 // setInteger takes 5 and 5.0, and nothing that the model's 32 or 64 bits do not
@@ -234,7 +235,7 @@ func setBool(dst reflect.Value, node any, at *path) error {
 func setInteger(dst reflect.Value, node any, at *path) error {
 	digits, ok := number(node)
 	if !ok {
-		return wrongType(node, "Integer", at)
+		return wrongType(node, "an Integer", at)
 	}
 	bits := 64
 	if dst.Kind() == reflect.Int {
@@ -247,7 +248,7 @@ func setInteger(dst reflect.Value, node any, at *path) error {
 	}
 	f, err := strconv.ParseFloat(digits, 64)
 	if err != nil || f != math.Trunc(f) || math.Abs(f) >= math.Ldexp(1, bits-1) {
-		return wrongType(node, "Integer", at)
+		return wrongType(node, "an Integer", at)
 	}
 	dst.SetInt(int64(f))
 	return nil
@@ -256,11 +257,11 @@ func setInteger(dst reflect.Value, node any, at *path) error {
 func setFloat(dst reflect.Value, node any, at *path) error {
 	digits, ok := number(node)
 	if !ok {
-		return wrongType(node, "Double", at)
+		return wrongType(node, "a Double", at)
 	}
 	f, err := strconv.ParseFloat(digits, 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-		return wrongType(node, "Double", at)
+		return wrongType(node, "a Double", at)
 	}
 	dst.SetFloat(f)
 	return nil
@@ -282,7 +283,7 @@ func setTime(dst reflect.Value, node any, at *path) error {
 	if digits, ok := number(node); ok {
 		if seconds, err := strconv.ParseFloat(digits, 64); err == nil {
 			if !(seconds > -62e9 && seconds < 253e9) {
-				return wrongType(node, "Timestamp", at)
+				return wrongType(node, "a Timestamp", at)
 			}
 			dst.Set(reflect.ValueOf(time.UnixMilli(int64(math.Round(seconds * 1000))).UTC()))
 			return nil
@@ -294,7 +295,7 @@ func setTime(dst reflect.Value, node any, at *path) error {
 			return nil
 		}
 	}
-	return wrongType(node, "Timestamp", at)
+	return wrongType(node, "a Timestamp", at)
 }
 
 func plainText(node any) string {
@@ -310,7 +311,7 @@ func plainText(node any) string {
 // setBytes reads base64.
 func setBytes(dst reflect.Value, node any, at *path) error {
 	if _, ok := node.(json.Number); ok || !isText(node) {
-		return wrongType(node, "Blob", at)
+		return wrongType(node, "a Blob", at)
 	}
 	data, err := base64.StdEncoding.DecodeString(plainText(node))
 	if err != nil {
@@ -360,7 +361,7 @@ func (d *decoder) jsonHeader(dst reflect.Value, node any, at *path) error {
 }
 
 func wrongType(node any, want string, at *path) error {
-	return serialization("%s can not be converted to a %s at '%s'", nodeName(node), want, at)
+	return serialization("%s can not be converted to %s at '%s'", nodeName(node), want, at)
 }
 
 // nodeName is what came, in the words of AWS's own parser.
@@ -388,19 +389,19 @@ const depthMax = 64
 // parseJSON reads one JSON value, all of body; an empty body is an object
 // without members, because SDKs send none where there is nothing to say.
 func parseJSON(body []byte) (any, error) {
-	if len(strings.TrimSpace(string(body))) == 0 {
+	if len(bytes.TrimSpace(body)) == 0 {
 		return map[string]any{}, nil
 	}
 	if depth(body) > depthMax {
 		return nil, serialization("The request body nests deeper than %d levels.", depthMax)
 	}
-	dec := json.NewDecoder(strings.NewReader(string(body)))
+	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	var node any
 	if err := dec.Decode(&node); err != nil {
 		return nil, serialization("The request body is not valid JSON: %v.", syntaxOf(err))
 	}
-	if dec.More() || len(strings.TrimSpace(string(body[dec.InputOffset():]))) > 0 {
+	if dec.More() || len(bytes.TrimSpace(body[dec.InputOffset():])) > 0 {
 		return nil, serialization("The request body goes on after its JSON value.")
 	}
 	return node, nil

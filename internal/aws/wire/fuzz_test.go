@@ -81,11 +81,19 @@ func FuzzRoute(f *testing.F) {
 func FuzzDecode(f *testing.F) {
 	f.Add(0, `{"thingTypeName":"t","attributePayload":{"attributes":{"a":"b"},"merge":true}}`)
 	f.Add(1, `{"sql":"select 1","actions":[{"s3":{"bucketName":"b","key":"k","roleArn":"r"}}],"ruleDisabled":false}`)
-	f.Add(2, `{"DeviceFleetName":"f","OutputConfig":{"S3OutputLocation":"s3://b/k"},"Tags":[{"Key":"k","Value":"v"}]}`)
-	f.Add(3, "Action=TagRole&RoleName=r&Tags.member.1.Key=a&Tags.member.1.Value=b")
-	f.Add(4, "Action=AssumeRole&RoleArn=arn:aws:iam::1:role/r&RoleSessionName=none&PolicyArns.member.1.arn=x&DurationSeconds=900")
+	f.Add(2, `{"statusDetails":{"a":"b"},"stepTimeoutInMinutes":5}`)
+	f.Add(3, `{"DeviceName":"d","DeviceFleetName":"f"}`)
+	f.Add(4, `{"DeviceFleetName":"f","OutputConfig":{"S3OutputLocation":"s3://b/k"},"Tags":[{"Key":"k","Value":"v"}]}`)
+	f.Add(5, "Action=TagRole&RoleName=r&Tags.member.1.Key=a&Tags.member.1.Value=b")
+	f.Add(5, "Action=AssumeRole&RoleArn=arn:aws:iam::1:role/r&RoleSessionName=none&PolicyArns.member.1.arn=x&DurationSeconds=900")
 	mux := openMux()
 	requests := []func(string) *http.Request{
+		func(body string) *http.Request {
+			return httptest.NewRequest("POST", "/things/t", strings.NewReader(body))
+		},
+		func(body string) *http.Request {
+			return httptest.NewRequest("POST", "/rules/r", strings.NewReader(body))
+		},
 		func(body string) *http.Request {
 			return httptest.NewRequest("PUT", "/things/t/jobs/$next", strings.NewReader(body))
 		},

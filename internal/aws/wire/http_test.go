@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"thingd/internal/aws/iamapi"
 	"thingd/internal/aws/iot"
@@ -127,7 +128,7 @@ func TestCalls(t *testing.T) {
 		{"ok/topic escaped", "iotdevicegateway", "POST", "/topics/a%2Fb%2F%2Fc", "\x00", nil, 400, traced(`topic="a/b//c" qos=\u003cnil`)},
 		{"ok/topic with a leading slash", "iotdata", "POST", "/topics//a", "", nil, 400, traced(`topic="/a"`)},
 		{"invalid/qos out of range", "iotdata", "POST", "/topics/a?qos=2", "", nil, 400, traced(`1 validation error detected: Value '2' at 'qos' failed to satisfy constraint: Member must have value less than or equal to 1`)},
-		{"invalid/qos no number", "iotdata", "POST", "/topics/a?qos=x", "", nil, 400, traced(`STRING_VALUE can not be converted to a Integer at 'qos'`)},
+		{"invalid/qos no number", "iotdata", "POST", "/topics/a?qos=x", "", nil, 400, traced(`STRING_VALUE can not be converted to an Integer at 'qos'`)},
 		{"unknown/path", "iot", "GET", "/nowhere", "", nil, 404, `{"message":"There is no operation at GET /nowhere."}`},
 		{"unknown/method", "iot", "PUT", "/things/t/jobs", "", nil, 404, `{"message":"There is no operation at PUT /things/t/jobs."}`},
 		{"unknown/method of the data plane is 405", "iotdata", "PUT", "/topics/a", "", nil, 405, traced(`The method PUT is not allowed on /topics/a.`)},
@@ -245,6 +246,37 @@ func TestContextOfAnOperation(t *testing.T) {
 	f.send(t, "iot", "GET", "/things/pump", "")
 	if diff := cmp.Diff([]string{"iot:DescribeEndpoint ", "iot:DescribeThing pump"}, f.door.calls); diff != "" {
 		t.Errorf("authorized (-want +got):\n%s", diff)
+	}
+}
+
+func TestObserve(t *testing.T) {
+	var served []wire.Served
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	mux := wire.NewMux(wire.Options{
+		Authenticator: anybody{}, Authorizer: anybody{},
+		Now:     func() time.Time { now = now.Add(time.Second); return now },
+		NewID:   func() string { return requestID },
+		Observe: func(s wire.Served) { served = append(served, s) },
+	})
+	mux.Mount(iot.Service, &control{})
+	for _, path := range []string{"/endpoint", "/destinations/x", "/nowhere"} {
+		r := httptest.NewRequest("GET", path, nil)
+		if path == "/destinations/x" {
+			r.Method = "DELETE"
+		}
+		mux.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	somebody := wire.Caller{Kind: wire.AccessKey}
+	want := []wire.Served{
+		{RequestID: requestID, Service: "iot", Operation: "DescribeEndpoint", Caller: somebody, SourceIP: "192.0.2.1", Status: 200, Took: time.Second},
+		{RequestID: requestID, Service: "iot", Operation: "DeleteTopicRuleDestination", Caller: somebody, SourceIP: "192.0.2.1", Status: 404, Exception: "ResourceNotFoundException", Took: time.Second},
+		{RequestID: requestID, Service: "iot", Caller: somebody, SourceIP: "192.0.2.1", Status: 404, Exception: "UnknownOperationException", Took: time.Second},
+	}
+	if served[1].Err == nil || served[2].Err == nil {
+		t.Error("refusals without their reason")
+	}
+	if diff := cmp.Diff(want, served, cmpopts.IgnoreFields(wire.Served{}, "Err")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

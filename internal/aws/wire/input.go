@@ -1,10 +1,10 @@
 package wire
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"reflect"
-	"strings"
 )
 
 // restInput reads the operation's input from a REST request: labels, query, headers
@@ -39,7 +39,7 @@ func (d *decoder) body(in reflect.Value, body []byte, of func(*member) bool) err
 	}
 	object, ok := node.(map[string]any)
 	if !ok {
-		return wrongType(node, "structure", nil)
+		return wrongType(node, "a structure", nil)
 	}
 	return d.members(in, object, nil, of)
 }
@@ -66,7 +66,7 @@ func (d *decoder) payload(dst reflect.Value, m *member, body []byte) error {
 		}
 		return nil
 	}
-	if len(strings.TrimSpace(string(body))) == 0 {
+	if len(bytes.TrimSpace(body)) == 0 {
 		return d.member(dst, m, nil, at)
 	}
 	node, err := parseJSON(body)

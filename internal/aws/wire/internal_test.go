@@ -81,9 +81,9 @@ func TestDecode(t *testing.T) {
 			"Value '[a, toolong, b]' at 'names' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 4, Member must have length greater than or equal to 1]; " +
 			"Value '[a, toolong, b]' at 'names' failed to satisfy constraint: Member must have length less than or equal to 2"},
 		{name: "invalid/secrets are not repeated", body: `{"secret":"ABC"}`, err: "1 validation error detected: Value at 'secret' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-z]*"},
-		{name: "malformed/number beyond 32 bits", body: `{"count":2147483648}`, err: "NUMBER_VALUE can not be converted to a Integer at 'count'"},
-		{name: "malformed/number beyond 64 bits", body: `{"big":9223372036854775808}`, err: "NUMBER_VALUE can not be converted to a Integer at 'big'"},
-		{name: "malformed/fraction", body: `{"count":1.5}`, err: "NUMBER_VALUE can not be converted to a Integer at 'count'"},
+		{name: "malformed/number beyond 32 bits", body: `{"count":2147483648}`, err: "NUMBER_VALUE can not be converted to an Integer at 'count'"},
+		{name: "malformed/number beyond 64 bits", body: `{"big":9223372036854775808}`, err: "NUMBER_VALUE can not be converted to an Integer at 'big'"},
+		{name: "malformed/fraction", body: `{"count":1.5}`, err: "NUMBER_VALUE can not be converted to an Integer at 'count'"},
 		{name: "malformed/huge number", body: `{"ratio":1e999}`, err: "NUMBER_VALUE can not be converted to a Double at 'ratio'"},
 		{name: "malformed/time of no calendar", body: `{"when":1e300}`, err: "NUMBER_VALUE can not be converted to a Timestamp at 'when'"},
 		{name: "malformed/base64", body: `{"data":"*"}`, err: "The value at 'data' is not valid base64."},

@@ -24,6 +24,21 @@ type Options struct {
 	Now           func() time.Time // required; dates the answers that carry a date
 	Log           *slog.Logger     // of failures that callers do not see; default slog.Default()
 	NewID         func() string    // request IDs; default random UUIDs
+	Observe       func(Served)     // told of every answer, before it is sent; default nobody
+}
+
+// Served is a request with its answer, for metrics and for operators who ask why
+// something was refused.
+type Served struct {
+	RequestID string
+	Service   string // such as "iot"; "" where none was meant
+	Operation string // such as "CreateThing"; "" where there is none
+	Caller    Caller // Anonymous where nobody was believed
+	SourceIP  string
+	Status    int           // HTTP
+	Exception string        // what the caller reads; "" for success
+	Err       error         // the whole reason, more than the caller reads; nil for success
+	Took      time.Duration // from the head of the request to here
 }
 
 // Mux serves AWS services over HTTP, all behind one address.
@@ -46,6 +61,9 @@ type mount struct {
 func NewMux(opts Options) *Mux {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
+	}
+	if opts.Observe == nil {
+		opts.Observe = func(Served) {}
 	}
 	if opts.NewID == nil {
 		opts.NewID = newUUID
@@ -108,7 +126,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := m.opts.NewID()
 	ctx := context.WithValue(r.Context(), requestIDKey, id)
 	ctx = context.WithValue(ctx, sourceIPKey, sourceIP(r))
-	x := &exchange{mux: m, w: w, r: r.WithContext(ctx), id: id, mount: m.nowhere}
+	x := &exchange{mux: m, w: w, r: r.WithContext(ctx), id: id, mount: m.nowhere, began: m.opts.Now()}
 	defer x.recover()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
@@ -124,6 +142,7 @@ type exchange struct {
 	mount *mount // whose words the answer uses
 	call  target
 	body  []byte
+	began time.Time
 }
 
 // serve does the steps in the order in which AWS does them: who is it, may they,
