@@ -13,7 +13,9 @@ type compiler struct {
 	aliases   []string       // of the subqueries around, outermost first; "" for none
 	variables map[string]int // those assigned so far; nil where they are found by name when run
 	template  bool
-	fallback  bool // inside the second argument of get_or_default
+	fallback  bool     // inside the second argument of get_or_default
+	names     []string // the members of the payload that are asked for
+	whole     bool     // so is all of it
 	err       *SyntaxError
 }
 
@@ -52,6 +54,7 @@ func (c *compiler) expression(n node) evaluator {
 		return constant(n.value)
 	case *starNode:
 		depth := len(c.aliases)
+		c.whole = c.whole || depth == 0
 		return func(ev *evaluation) Value { return ev.star(depth) }
 	case *nameNode:
 		return c.name(n.name)
@@ -104,7 +107,23 @@ func (c *compiler) name(name string) evaluator {
 		}
 	}
 	depth := len(c.aliases)
+	if depth == 0 && !slices.Contains(c.names, name) {
+		c.names = append(c.names, name)
+	}
 	return func(ev *evaluation) Value { return ev.member(depth, name) }
+}
+
+// namesMax is how many members of a payload are picked out; more are not worth
+// the search.
+const namesMax = 16
+
+// asked gives the members of the payload that the expressions compiled so far
+// ask for; nil stands for all.
+func (c *compiler) asked() []string {
+	if c.whole || len(c.names) > namesMax {
+		return nil
+	}
+	return append([]string{}, c.names...)
 }
 
 func (c *compiler) variable(n *variableNode) evaluator {

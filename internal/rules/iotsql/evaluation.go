@@ -31,6 +31,7 @@ type evaluation struct {
 	env     *Env
 	message *Message
 	version Version
+	names   []string // the members of the payload that are asked for; nil: all
 
 	payload   Value
 	hasRead   bool // payload is set
@@ -55,8 +56,8 @@ const (
 	callLimits
 )
 
-func newEvaluation(env *Env, message *Message, version Version) *evaluation {
-	return &evaluation{env: env, message: message, version: version}
+func newEvaluation(env *Env, message *Message, version Version, names []string) *evaluation {
+	return &evaluation{env: env, message: message, version: version, names: names}
 }
 
 // spend counts steps; false once there were too many or the evaluation failed.
@@ -92,7 +93,7 @@ func (ev *evaluation) star(depth int) Value {
 		return ev.elements[depth-1]
 	}
 	if !ev.hasRead {
-		ev.payload = ev.message.payload(ev.version)
+		ev.payload = ev.message.payload(ev.version, ev.names)
 		ev.hasRead = true
 	}
 	return ev.payload

@@ -1,6 +1,7 @@
 package iotsql
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -14,7 +15,14 @@ import (
 // It is our own reader because numbers must keep their digits, members their
 // order, and strings should share the memory of the text.
 func readJSON(text string, version Version) (Value, bool) {
-	r := jsonReader{text: text, version: version}
+	return readMembers(text, version, nil)
+}
+
+// readMembers is readJSON that makes only the named members of the outermost
+// object; the rest is checked and left out. No names (nil) are all.
+func readMembers(text string, version Version, names []string) (Value, bool) {
+	var room [8]member
+	r := jsonReader{text: text, version: version, names: names, members: room[:0]}
 	r.space()
 	v, ok := r.value(0)
 	r.space()
@@ -25,6 +33,8 @@ type jsonReader struct {
 	text    string
 	at      int
 	version Version
+	names   []string // the members wanted of the outermost object; nil: all
+	blind   bool     // what is being read is not wanted
 	members []member // of the objects being read, innermost last
 	values  []Value  // of the arrays being read, innermost last
 }
@@ -90,18 +100,22 @@ func (r *jsonReader) word(word string) bool {
 func (r *jsonReader) object(depth int) (Value, bool) {
 	r.at++
 	start := len(r.members)
-	for !r.accept('}') {
-		if len(r.members) > start && !r.accept(',') {
+	for first := true; !r.accept('}'); first = false {
+		if !first && !r.accept(',') {
 			return Value{}, false
 		}
 		m, ok := r.member(depth)
 		if !ok {
 			return Value{}, false
 		}
-		r.members = append(r.members, m)
+		if !r.blind && m.value.kind != Undefined {
+			r.members = append(r.members, m)
+		}
 	}
-	o := r.takeMembers(start)
-	return objectValue(o), true
+	if r.blind {
+		return Value{}, true
+	}
+	return objectValue(r.takeMembers(start)), true
 }
 
 func (r *jsonReader) member(depth int) (member, bool) {
@@ -114,6 +128,12 @@ func (r *jsonReader) member(depth int) (member, bool) {
 		return member{}, false
 	}
 	r.space()
+	if depth == 0 && r.names != nil && !slices.Contains(r.names, key) {
+		r.blind = true
+		_, ok = r.value(depth + 1)
+		r.blind = false
+		return member{}, ok
+	}
 	v, ok := r.value(depth + 1)
 	return member{key, v}, ok
 }
@@ -132,8 +152,8 @@ func (r *jsonReader) takeMembers(start int) *object {
 func (r *jsonReader) array(depth int) (Value, bool) {
 	r.at++
 	start := len(r.values)
-	for !r.accept(']') {
-		if len(r.values) > start && !r.accept(',') {
+	for first := true; !r.accept(']'); first = false {
+		if !first && !r.accept(',') {
 			return Value{}, false
 		}
 		r.space()
@@ -141,7 +161,12 @@ func (r *jsonReader) array(depth int) (Value, bool) {
 		if !ok {
 			return Value{}, false
 		}
-		r.values = append(r.values, v)
+		if !r.blind {
+			r.values = append(r.values, v)
+		}
+	}
+	if r.blind {
+		return Value{}, true
 	}
 	elements := append([]Value{}, r.values[start:]...)
 	r.values = r.values[:start]
@@ -154,6 +179,9 @@ func (r *jsonReader) number() (Value, bool) {
 	start := r.at
 	if !r.numberSyntax() {
 		return Value{}, false
+	}
+	if r.blind {
+		return Value{}, true
 	}
 	d, integer, ok := decimal.Parse(r.text[start:r.at])
 	switch {

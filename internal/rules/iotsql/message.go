@@ -53,23 +53,24 @@ type oncePayload struct {
 }
 
 // payload gives the payload as a value: an Object, since 2016-03-23 also an
-// Array, and Raw for everything else, single JSON scalars included.
-func (m *Message) payload(version Version) Value {
+// Array, and Raw for everything else, single JSON scalars included. Of an Object
+// only the members named are sure to be there; nil names are all.
+func (m *Message) payload(version Version, names []string) Value {
 	if m.parsed == nil {
-		return readPayload(string(m.Payload), version)
+		return readPayload(string(m.Payload), version, names)
 	}
 	memory := &m.parsed.second
 	if version.isFirst() {
 		memory = &m.parsed.first
 	}
-	memory.once.Do(func() { memory.value = readPayload(string(m.Payload), version) })
+	memory.once.Do(func() { memory.value = readPayload(string(m.Payload), version, nil) })
 	return memory.value
 }
 
-func readPayload(payload string, version Version) Value {
+func readPayload(payload string, version Version, names []string) Value {
 	opening := strings.TrimLeft(payload, " \t\r\n")
 	if strings.HasPrefix(opening, "{") || strings.HasPrefix(opening, "[") && !version.isFirst() {
-		if v, ok := readJSON(payload, version); ok {
+		if v, ok := readMembers(payload, version, names); ok {
 			return v
 		}
 	}

@@ -8,6 +8,7 @@ import (
 // Query is a compiled statement. It is safe for concurrent use.
 type Query struct {
 	version     Version
+	members     []string // of the payload that are asked for; nil: all
 	filter      string
 	names       []string // of the SET variables
 	assignments []evaluator
@@ -49,6 +50,7 @@ func (c *compiler) query(tree *statementNode) *Query {
 		q.where = c.terms(tree.selection.where)
 	}
 	q.selection = c.selection(tree.selection)
+	q.members = c.asked()
 	return q
 }
 
@@ -167,7 +169,7 @@ func (v Variables) Get(name string) Value {
 // Evaluate runs the query for a message, whatever its topic. An error means that
 // the rule stops here: a *LookupError, or ErrLimit in its chain.
 func (q *Query) Evaluate(env *Env, message Message) (Result, error) {
-	ev := newEvaluation(env, &message, q.version)
+	ev := newEvaluation(env, &message, q.version, q.members)
 	q.assign(ev)
 	unmet, matched := q.test(ev)
 	result := Result{Matched: matched, Unmet: unmet}

@@ -6,6 +6,7 @@ import "strings"
 // action. It is safe for concurrent use.
 type Template struct {
 	version Version
+	members []string // of the payload that are asked for; nil: all
 	pieces  []piece
 }
 
@@ -45,6 +46,7 @@ func (c *compiler) parseTemplate() (*Template, error) {
 		next := strings.Index(c.text[at:], "${")
 		if next < 0 {
 			t.pieces = append(t.pieces, piece{literal: c.text[at:]})
+			t.members = c.asked()
 			return t, nil
 		}
 		literal := c.text[at : at+next]
@@ -86,7 +88,7 @@ func (t *Template) Render(env *Env, message Message) (string, error) {
 	if text, ok := t.Literal(); ok {
 		return text, nil
 	}
-	ev := newEvaluation(env, &message, t.version)
+	ev := newEvaluation(env, &message, t.version, t.members)
 	var out strings.Builder
 	for _, p := range t.pieces {
 		out.WriteString(p.literal)

@@ -4,9 +4,9 @@ import "math/big"
 
 // Add is d + e; not ok on overflow, as with all arithmetic here.
 func (d Decimal) Add(e Decimal) (Decimal, bool) {
-	if d.big == nil && e.big == nil && d.exp == e.exp {
-		if sum := d.small + e.small; (sum > d.small) == (e.small > 0) {
-			return make64(sum, int(d.exp))
+	if a, b, exp, ok := align64(d, e); ok {
+		if sum := a + b; (sum > a) == (b > 0) {
+			return make64(sum, exp)
 		}
 	}
 	a, b, exp := align(d, e)
@@ -59,8 +59,8 @@ func (d Decimal) QuoInt(e Decimal) (Decimal, bool) {
 	if e.Sign() == 0 {
 		return Decimal{}, false
 	}
-	if d.big == nil && e.big == nil && d.exp == e.exp {
-		return Decimal{small: d.small / e.small}, true
+	if a, b, _, ok := align64(d, e); ok {
+		return Decimal{small: a / b}, true
 	}
 	a, b, _ := align(d, e)
 	return fit(new(big.Int).Quo(a, b), 0)
@@ -72,11 +72,30 @@ func (d Decimal) Rem(e Decimal) (Decimal, bool) {
 	if e.Sign() == 0 {
 		return Decimal{}, false
 	}
-	if d.big == nil && e.big == nil && d.exp == e.exp {
-		return make64(d.small%e.small, int(d.exp))
+	if a, b, exp, ok := align64(d, e); ok {
+		return make64(a%b, exp)
 	}
 	a, b, exp := align(d, e)
 	return fit(new(big.Int).Rem(a, b), exp)
+}
+
+// align64 is align for coefficients that stay small, which nearly all do.
+func align64(d, e Decimal) (a, b int64, exp int, ok bool) {
+	if d.big != nil || e.big != nil {
+		return 0, 0, 0, false
+	}
+	shift := int(d.exp) - int(e.exp)
+	switch {
+	case shift == 0:
+		return d.small, e.small, int(d.exp), true
+	case shift > 0 && shift <= 18:
+		a, ok = mul64(d.small, pow64(shift))
+		return a, e.small, int(e.exp), ok
+	case shift < 0 && shift >= -18:
+		b, ok = mul64(e.small, pow64(-shift))
+		return d.small, b, int(d.exp), ok
+	}
+	return 0, 0, 0, false
 }
 
 // align gives both coefficients at the smaller exponent. Exponents are bounded,

@@ -66,8 +66,8 @@ func (d Decimal) Abs() Decimal {
 
 // Cmp is -1, 0 or 1 as a is less than, equal to or greater than b.
 func (d Decimal) Cmp(e Decimal) int {
-	if d.big == nil && e.big == nil && d.exp == e.exp {
-		return cmp64(d.small, e.small)
+	if a, b, _, ok := align64(d, e); ok {
+		return cmp64(a, b)
 	}
 	if d.Sign() != e.Sign() {
 		return cmp64(int64(d.Sign()), int64(e.Sign()))
