@@ -20,11 +20,12 @@ type Connection struct {
 	Version   mqtt.Version
 	Door      string
 
-	CleanSession   bool
-	KeepAlive      time.Duration // as the client asked
-	SessionExpiry  time.Duration
-	ConnectedSince time.Time // zero when not connected
-	Left           time.Time // zero when connected
+	CleanSession     bool
+	KeepAlive        time.Duration // as the client asked
+	SessionExpiry    time.Duration
+	ConnectedSince   time.Time // zero when not connected
+	Left             time.Time // zero when connected
+	DisconnectReason string    // of the last connection; "" when connected or not known
 
 	SourceIP   string
 	SourcePort int
@@ -72,14 +73,14 @@ func (s *session) describe() Connection {
 	d := Connection{
 		ClientID: s.id, Principal: s.principal, Version: s.version, SessionExpiry: s.expiry, Left: s.left,
 		CleanSession: !s.persistent.Load(), Subscriptions: len(s.subs), InFlight: len(s.queue.flight),
-		Queued: len(s.queue.waiting) + s.queue.stored,
+		Queued: len(s.queue.waiting) + s.queue.stored, DisconnectReason: string(s.leftWhy),
 	}
 	s.mu.Unlock()
 	c := s.conn.Load()
 	if c == nil {
 		return d
 	}
-	d.Connected, d.Left, d.ConnectedSince = true, time.Time{}, c.since
+	d.Connected, d.Left, d.ConnectedSince, d.DisconnectReason = true, time.Time{}, c.since, ""
 	d.Door, d.KeepAlive, d.ThingName = c.peer.Door, c.asked, c.rights.ThingName()
 	d.SourceIP, d.SourcePort = c.peer.Remote.Addr().String(), int(c.peer.Remote.Port())
 	d.TargetIP, d.TargetPort = c.peer.Local.Addr().String(), int(c.peer.Local.Port())
@@ -161,4 +162,77 @@ func (b *Broker) DropPrincipal(id string, detail string) {
 			step: why.StepConnection, detail: detail,
 		})
 	}
+}
+
+// NoConfirmation as SendDirect's wait sends at QoS 0.
+const NoConfirmation time.Duration = 0
+
+// SendDirect sends a message to one connected client, subscribed or not, if its
+// policy allows iot:Receive on the topic. With a wait it goes at QoS 1, and
+// SendDirect returns when the client has acknowledged it, or with GatewayTimeout.
+func (b *Broker) SendDirect(ctx context.Context, clientID string, m Message, wait time.Duration) error {
+	s := b.session(clientID)
+	if s == nil {
+		return noClient(clientID)
+	}
+	c := s.conn.Load()
+	if c == nil {
+		return noClient(clientID)
+	}
+	if !c.rights.Allows("iot:Receive", "topic/"+m.Topic) {
+		b.stats.ReceiveDenied.Add(1)
+		return fault.Forbidden("Client %s may not receive on %s", clientID, m.Topic)
+	}
+	d := delivery{m: &m, kept: &m, now: b.Now(), frames: &frames{}, promise: newPromise(nothing)}
+	if wait == NoConfirmation {
+		c.send(&d, false, nil)
+		return nil
+	}
+	m.QoS = mqtt.QoS1
+	return c.confirm(ctx, &d, wait)
+}
+
+// confirm sends at QoS 1 outside the queue and waits for the acknowledgement.
+func (c *conn) confirm(ctx context.Context, d *delivery, wait time.Duration) error {
+	s := c.session
+	got := make(chan struct{})
+	s.mu.Lock()
+	flies := s.fly(c, entry{m: d.m, qos: mqtt.QoS1, confirmed: got}, d)
+	s.mu.Unlock()
+	if !flies {
+		return fault.New(fault.CodeThrottling, "client %s has too many unacknowledged messages", c.clientID)
+	}
+	timeout := time.NewTimer(wait)
+	defer timeout.Stop()
+	select {
+	case <-got:
+		return nil
+	case <-c.gone:
+		return noClient(c.clientID)
+	case <-timeout.C:
+		return fault.New(fault.CodeGatewayTimeout, "client %s did not acknowledge the message within %v", c.clientID, wait)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// RetainedMessage gives a topic's retained message; nil without one.
+func (b *Broker) RetainedMessage(ctx context.Context, name string) (*RetainedMessage, error) {
+	if err := b.flushed(ctx); err != nil { // what was acknowledged is seen
+		return nil, err
+	}
+	r, err := b.Store.Retained(ctx, name)
+	if r != nil && !r.Message.Expires.IsZero() && b.Now().After(r.Message.Expires) {
+		return nil, err
+	}
+	return r, err
+}
+
+// RetainedMessages lists retained messages in the order of their topics, from
+// the one above after.
+func (b *Broker) RetainedMessages(ctx context.Context, after string, limit int) ([]RetainedMessage, error) {
+	if err := b.flushed(ctx); err != nil {
+		return nil, err
+	}
+	return b.Store.RetainedFrom(ctx, "", after, limit)
 }

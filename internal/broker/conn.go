@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -35,6 +36,7 @@ type conn struct {
 	rights     Rights
 	until      time.Time
 	untilWhy   why.Disconnect
+	holds      func() bool
 	keepAlive  time.Duration // effective; 0: no timeout
 	asked      time.Duration // keep-alive as the client asked
 	clean      bool
@@ -166,11 +168,18 @@ func (c *conn) readFailed(err error) ending {
 	if end := c.end.Load(); end != nil {
 		return *end
 	}
+	if errors.Is(err, ErrLeft) {
+		return clientLeft
+	}
 	if _, ok := err.(*mqtt.Error); ok {
 		return *badPacket(why.StepConnection, err)
 	}
 	return connectionLost.because(err)
 }
+
+// ErrLeft is the read error of a connection whose client said good-bye below
+// MQTT, with a WebSocket Close frame. It counts like DISCONNECT.
+var ErrLeft = errors.New("the client closed the connection")
 
 // fail notes how the connection ends; the first to say so is right.
 func (c *conn) fail(e ending) bool { return c.end.CompareAndSwap(nil, &e) }

@@ -35,6 +35,10 @@ func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 	c.welcome(p, present, assigned)
 	c.session.resumeWith(c)
 	c.announceConnected()
+	if c.holds != nil && !c.holds() {
+		withdrawn := ending{reason: mqtt.NotAuthorized, disconnect: why.AuthError, cause: why.CertificateWithdrawn, step: why.StepConnection}
+		return &withdrawn
+	}
 	return nil
 }
 
@@ -98,7 +102,7 @@ func (c *conn) admit(ctx context.Context, p *mqtt.Connect) *ending {
 		return &ending{reason: mqtt.NotAuthorized, disconnect: why.AuthError, event: refusal, cause: refusal.Cause, step: why.StepConnect}
 	}
 	c.principal, c.rights = admission.Principal, admission.Rights
-	c.until, c.untilWhy = admission.Until, admission.UntilWhy
+	c.until, c.untilWhy, c.holds = admission.Until, admission.UntilWhy, admission.Holds
 	if end := c.authorize(why.StepConnect, "iot:Connect", "client/"+c.clientID); end != nil {
 		return end
 	}
@@ -275,7 +279,7 @@ func (b *Broker) detach(c *conn, e ending) {
 	now := b.Now()
 	s.mu.Lock()
 	s.conn.CompareAndSwap(c, nil)
-	s.left = now
+	s.left, s.leftWhy = now, e.disconnect
 	expiry := s.expiry
 	s.queue.rest()
 	s.mu.Unlock()
@@ -323,7 +327,7 @@ type pendingWill struct {
 // release publishes a will; its expiry counts from now.
 func (b *Broker) release(w *pendingWill) {
 	if w.message.Properties != nil {
-		w.message.Expires = b.Limits.expires(*w.message.Properties, b.Now())
+		w.message.Expires = b.Limits.Expires(*w.message.Properties, b.Now())
 	}
 	b.stats.WillsPublished.Add(1)
 	b.Publish(w.message, nil)

@@ -26,6 +26,8 @@ type Peer struct {
 	// Principal is who a signed WebSocket upgrade proved to be; otherwise Kind
 	// is NoPrincipal and the Guard finds out.
 	Principal policy.Principal
+	// Identity is what the door knows of such a signer, for the Guard.
+	Identity any
 	// Token holds what a WebSocket upgrade brought for a custom authorizer.
 	Token map[string]string
 
@@ -51,6 +53,10 @@ type Admission struct {
 	Rights    Rights
 	Until     time.Time      // when the connection must end; zero: never
 	UntilWhy  why.Disconnect // the reason given then
+
+	// Holds is asked once more when the connection can be found by whoever
+	// withdraws a principal, in case that happened in between; nil: it does.
+	Holds func() bool
 }
 
 // Guard says who a client is and lets it in, or not.

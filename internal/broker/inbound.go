@@ -205,7 +205,7 @@ func (c *conn) message(p *mqtt.Publish, r *route, now time.Time) Message {
 	}
 	if c.version == mqtt.V5 && len(p.RawProperties) > 0 {
 		m.Properties = &p.Properties
-		m.Expires = c.b.Limits.expires(p.Properties, now)
+		m.Expires = c.b.Limits.Expires(p.Properties, now)
 	}
 	if len(r.handlers) > 0 {
 		m.Origin.SourceIP = c.peer.Remote.Addr().String()
@@ -217,9 +217,9 @@ func (c *conn) message(p *mqtt.Publish, r *route, now time.Time) Message {
 	return m
 }
 
-// expires gives when a message is too old. AWS makes an interval of 0 one
+// Expires gives when a message is too old. AWS makes an interval of 0 one
 // second and cuts long ones.
-func (l *Limits) expires(p mqtt.MessageProperties, now time.Time) time.Time {
+func (l *Limits) Expires(p mqtt.MessageProperties, now time.Time) time.Time {
 	if !p.MessageExpiry.Present {
 		return time.Time{}
 	}

@@ -36,6 +36,8 @@ type entry struct {
 	repeats  uint8
 	sent     time.Time
 	ids      []uint32
+
+	confirmed chan struct{} // closed when the client has acknowledged; nil for most
 }
 
 type state uint8
@@ -228,6 +230,9 @@ func (s *session) settle(c *conn, packetID uint16, qos mqtt.QoS) {
 	if e := s.queue.find(packetID); e != nil && e.qos == qos {
 		e.state = settled
 		s.dequeue(*e)
+		if e.confirmed != nil {
+			close(e.confirmed)
+		}
 		e.m = nil
 		s.queue.trim()
 	}

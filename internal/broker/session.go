@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"thingd/internal/mqtt"
+	"thingd/internal/why"
 )
 
 // session is what a client ID stands for: subscriptions and messages on their
@@ -28,6 +29,7 @@ type session struct {
 	version   mqtt.Version
 	expiry    time.Duration // after the client went away
 	left      time.Time     // when it did; zero while it is here
+	leftWhy   why.Disconnect
 	principal string
 	subs      map[string]*subscription
 	queue     queue

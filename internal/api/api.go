@@ -1,0 +1,24 @@
+// Package api answers AWS's operations: one method per operation, named exactly
+// as AWS names it. A method turns the generated input into the verb of a noun
+// and the noun's answer into the generated output; it decides nothing. An
+// operation without a method is answered with NotImplementedException, and
+// counted as missing.
+package api
+
+import (
+	"thingd/internal/access"
+	"thingd/internal/arn"
+	"thingd/internal/broker"
+	"thingd/internal/pki"
+	"thingd/internal/registry"
+)
+
+// IoT is the control plane.
+type IoT struct {
+	Scope     arn.Scope
+	Endpoints Endpoints
+	Registry  *registry.Service
+	Access    *access.Service
+	PKI       *pki.Service
+	Broker    *broker.Broker
+}

@@ -1,0 +1,210 @@
+// Package gateway is the door: it listens, speaks TLS, finds out whether a
+// client wants MQTT, WebSocket or HTTP, and who it is, and hands the connection
+// to the broker or the request to the AWS front.
+//
+// # One TLS door
+//
+// Every TLS port serves everything. The protocol is what ALPN agreed on; where
+// the client offered nothing we know, the first byte tells: 0x10 is an MQTT
+// CONNECT, a letter is an HTTP method. A client certificate is asked for and
+// never required by TLS itself; what a connection may do follows from who it is,
+// and that is settled when it says what it wants.
+//
+// # The plain door
+//
+// On loopback, plain HTTP serves the console, metrics, health and the same AWS
+// API for local tools.
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"thingd/internal/broker"
+	"thingd/internal/why"
+)
+
+// Config is what a Gateway needs.
+type Config struct {
+	TLS     *tls.Config // certificates; the gateway adds ALPN
+	Broker  *broker.Broker
+	HTTP    http.Handler // of the TLS doors
+	Local   http.Handler // of the plain door
+	Journal why.Recorder
+	Now     func() time.Time
+	Log     *slog.Logger
+
+	HandshakeTimeout time.Duration // for TLS; default 10 s
+	Handshaking      int           // connections that may be before their first request; default 20,000
+}
+
+// Gateway holds the listeners and the connections that are still nobody's.
+type Gateway struct {
+	Config
+	tls   *tls.Config
+	stats Stats
+
+	ctx    context.Context // of all connections
+	cancel context.CancelFunc
+	web    *http.Server
+	webIn  *handoff // HTTPS connections on their way to web
+	plain  *http.Server
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	early     map[net.Conn]struct{} // accepted, and neither MQTT nor HTTP yet
+	closed    bool
+	running   sync.WaitGroup
+}
+
+// Stats counts what happens at the doors. The fields are read with Load.
+type Stats struct {
+	Accepted     atomic.Int64
+	TLSFailed    atomic.Int64
+	Unrecognized atomic.Int64 // neither MQTT nor HTTP
+	Overflow     atomic.Int64 // closed at once because too many were handshaking
+}
+
+// The application protocols that clients offer by ALPN.
+const (
+	alpnMQTT       = "x-amzn-mqtt-ca"
+	alpnHTTP       = "x-amzn-http-ca"
+	alpnCustomAuth = "mqtt"
+	alpnWeb        = "http/1.1"
+)
+
+// New makes a gateway that does not listen yet.
+func New(c Config) *Gateway {
+	if c.HandshakeTimeout == 0 {
+		c.HandshakeTimeout = 10 * time.Second
+	}
+	if c.Handshaking == 0 {
+		c.Handshaking = 20_000
+	}
+	g := &Gateway{Config: c, early: map[net.Conn]struct{}{}}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.tls = c.TLS.Clone()
+	// HTTP/2 is not offered: curl's "h2,http/1.1" agrees on the latter.
+	g.tls.NextProtos = []string{alpnMQTT, alpnHTTP, alpnCustomAuth, alpnWeb}
+	g.tls.GetConfigForClient = g.forUnknownALPN
+	// Full records from the start: a broker sends little at first and much later.
+	g.tls.DynamicRecordSizingDisabled = true
+	g.webIn = newHandoff()
+	g.web = g.server(c.HTTP)
+	g.web.ConnContext = withPeer
+	g.plain = g.server(c.Local)
+	return g
+}
+
+func (g *Gateway) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       5 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(g.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// forUnknownALPN accepts clients that offer only protocols we do not know: the
+// first byte decides then, where Go would end the handshake.
+func (g *Gateway) forUnknownALPN(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	for _, offered := range hello.SupportedProtos {
+		for _, ours := range g.tls.NextProtos {
+			if offered == ours {
+				return nil, nil
+			}
+		}
+	}
+	if len(hello.SupportedProtos) == 0 {
+		return nil, nil
+	}
+	open := g.tls.Clone()
+	open.GetConfigForClient, open.NextProtos = nil, nil
+	return open, nil
+}
+
+// ListenTLS opens a TLS door and gives its address.
+func (g *Gateway) ListenTLS(addr string) (net.Addr, error) {
+	l, err := listen(addr)
+	if err != nil {
+		return nil, err
+	}
+	g.add(l)
+	g.running.Go(func() { g.accept(l) })
+	return l.Addr(), nil
+}
+
+// ListenPlain opens the plain door and gives its address.
+func (g *Gateway) ListenPlain(addr string) (net.Addr, error) {
+	l, err := listen(addr)
+	if err != nil {
+		return nil, err
+	}
+	g.running.Go(func() { _ = g.plain.Serve(l) }) // ends with Close
+	return l.Addr(), nil
+}
+
+// Start lets HTTPS requests through; the doors may be open before.
+func (g *Gateway) Start() {
+	g.running.Go(func() { _ = g.web.Serve(g.webIn) }) // ends with Close
+}
+
+func (g *Gateway) add(l net.Listener) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listeners = append(g.listeners, l)
+}
+
+// listen explains in a sentence why a port is not to be had.
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("cannot listen on %s: another program uses that port; stop it or choose another", addr)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("cannot listen on %s: this user may not bind that port; choose one above 1023 or grant CAP_NET_BIND_SERVICE: %w", addr, err)
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+// Close stops listening, lets requests under way end, and closes connections
+// that are nobody's yet. The broker's are the broker's.
+func (g *Gateway) Close(ctx context.Context) error {
+	g.mu.Lock()
+	g.closed = true
+	for _, l := range g.listeners {
+		l.Close()
+	}
+	for conn := range g.early {
+		conn.Close()
+	}
+	g.mu.Unlock()
+	g.webIn.Close()
+	err := errors.Join(g.web.Shutdown(ctx), g.plain.Shutdown(ctx))
+	g.cancel()
+	done := make(chan struct{})
+	go func() { g.running.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = errors.Join(err, ctx.Err())
+	}
+	return err
+}
+
+// Stats gives the counters.
+func (g *Gateway) Stats() *Stats { return &g.stats }

@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"context"
+	"crypto/x509"
+	"strings"
+
+	"thingd/internal/access"
+	"thingd/internal/broker"
+	"thingd/internal/message"
+	"thingd/internal/mqtt"
+	"thingd/internal/pki"
+	"thingd/internal/policy"
+	"thingd/internal/why"
+)
+
+// Guard says who a client is: it joins certificates, policies and IAM for the
+// broker and for HTTPS.
+type Guard struct {
+	PKI       *pki.Service
+	Access    *access.Service
+	IAM       IAM
+	Publisher func() message.Publisher // the broker, which in turn needs the Guard
+}
+
+// IAM gives the rights of identities that sign.
+type IAM interface {
+	// Rights gives what a signer may do on an MQTT connection.
+	Rights(ctx context.Context, p policy.Principal) (broker.Rights, error)
+}
+
+var _ broker.Guard = (*Guard)(nil)
+
+// causes gives the journal's word for each verdict over a certificate.
+var causes = map[pki.Refusal]why.Cause{
+	pki.Unregistered:     why.CertificateUnknown,
+	pki.NotActive:        why.CertificateInactive,
+	pki.IsRevoked:        why.CertificateRevoked,
+	pki.AwaitsActivation: why.CertificatePending,
+	pki.AwaitsTransfer:   why.CertificatePending,
+	pki.Expired:          why.CertificateExpired,
+}
+
+// Admit implements broker.Guard.
+func (g *Guard) Admit(ctx context.Context, a broker.Attempt) (broker.Admission, *why.Event) {
+	switch {
+	case a.Peer.Principal.Kind == policy.BySignature:
+		return g.admitSigner(ctx, a)
+	case wantsAuthorizer(a):
+		return broker.Admission{}, refusal(why.AuthorizerRefused, "custom authorizers are not implemented; connect with a registered certificate")
+	case a.Peer.Certificate == nil:
+		return broker.Admission{}, refusal(why.NoCertificate, "")
+	}
+	return g.admitDevice(ctx, a)
+}
+
+// wantsAuthorizer says whether a client asks for a custom authorizer.
+func wantsAuthorizer(a broker.Attempt) bool {
+	return a.Peer.ALPN == alpnCustomAuth || len(a.Peer.Token) > 0 ||
+		a.Peer.Certificate == nil && strings.Contains(a.Username, "x-amz-customauthorizer-name=")
+}
+
+func refusal(cause why.Cause, detail string) *why.Event {
+	return &why.Event{Step: why.StepConnect, Cause: cause, Detail: detail}
+}
+
+func (g *Guard) admitSigner(ctx context.Context, a broker.Attempt) (broker.Admission, *why.Event) {
+	rights, err := g.IAM.Rights(ctx, a.Peer.Principal)
+	if err != nil {
+		return broker.Admission{}, refusal(why.ServerError, err.Error())
+	}
+	return broker.Admission{Principal: a.Peer.Principal, Rights: rights, UntilWhy: why.WebSocketTTL}, nil
+}
+
+func (g *Guard) admitDevice(ctx context.Context, a broker.Attempt) (broker.Admission, *why.Event) {
+	principal, event := g.identify(ctx, a.Peer.Certificate)
+	principal.SourceIP, principal.ServerName = a.Peer.Remote.Addr(), a.Peer.ServerName
+	if event != nil {
+		return broker.Admission{}, event
+	}
+	c := access.Connection{
+		Principal: principal, MQTT: true, ClientID: a.ClientID, PersistentConnect: a.Persistent,
+	}
+	if a.Will != nil {
+		c.HasWill, c.WillTopic = true, a.Will.Topic
+	}
+	subject, err := g.Access.Open(ctx, c)
+	if err != nil {
+		return broker.Admission{}, refusal(why.ServerError, err.Error())
+	}
+	leaf := a.Peer.Certificate
+	return broker.Admission{Principal: principal, Rights: subject, Holds: func() bool { return g.stillActive(ctx, leaf) }}, nil
+}
+
+// identify judges a client's certificate; a device that registers itself by
+// connecting is announced.
+func (g *Guard) identify(ctx context.Context, leaf *x509.Certificate) (policy.Principal, *why.Event) {
+	verdict, err := g.PKI.Identify(ctx, leaf)
+	if err != nil {
+		return policy.Principal{}, refusal(why.ServerError, err.Error())
+	}
+	id := string(pki.IDOf(leaf.Raw))
+	if j := verdict.JustInTime; j != nil && j.Topic != "" {
+		g.Publisher().Publish(message.Message{Topic: j.Topic, Payload: j.Payload, QoS: mqtt.QoS1}, nil)
+	}
+	if verdict.Refused != pki.Welcome {
+		event := refusal(causes[verdict.Refused], verdict.Why)
+		event.Principal = id
+		return policy.Principal{}, event
+	}
+	return policy.Principal{
+		Kind: policy.ByCertificate, ID: id, ARN: g.PKI.ARN(pki.CertificateID(id)), Certificate: leaf,
+	}, nil
+}
+
+func (g *Guard) stillActive(ctx context.Context, leaf *x509.Certificate) bool {
+	cert, found, err := g.PKI.Lookup(ctx, leaf)
+	return err == nil && found && cert.Status == pki.Active
+}

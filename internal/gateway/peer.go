@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// peer is who is at the other end of a TLS connection, as far as TLS knows.
+type peer struct {
+	sock   *socket
+	remote netip.AddrPort
+	local  netip.AddrPort
+	state  tls.ConnectionState
+}
+
+func newPeer(sock *socket, conn *tls.Conn) *peer {
+	p := &peer{sock: sock, remote: addrPort(sock.RemoteAddr()), local: addrPort(sock.LocalAddr())}
+	p.state = conn.ConnectionState()
+	return p
+}
+
+// leaf is the client's certificate; nil without one.
+func (p *peer) leaf() *x509.Certificate {
+	if len(p.state.PeerCertificates) == 0 {
+		return nil
+	}
+	return p.state.PeerCertificates[0]
+}
+
+// webConn is an HTTPS connection; TLS is off already.
+type webConn struct {
+	net.Conn
+	peer *peer
+}
+
+type peerKey struct{}
+
+// withPeer lets the handlers of a connection know its peer.
+func withPeer(ctx context.Context, conn net.Conn) context.Context {
+	if w, ok := conn.(*webConn); ok {
+		return context.WithValue(ctx, peerKey{}, w.peer)
+	}
+	return ctx
+}
+
+func peerFrom(ctx context.Context) *peer {
+	p, _ := ctx.Value(peerKey{}).(*peer)
+	return p
+}
+
+// handoff is a listener whose connections come from the doors.
+type handoff struct {
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func newHandoff() *handoff {
+	return &handoff{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// give hands a connection over, unless the listener is closed.
+func (h *handoff) give(conn net.Conn) bool {
+	select {
+	case h.conns <- conn:
+		return true
+	case <-h.done:
+		return false
+	}
+}
+
+// Accept implements net.Listener.
+func (h *handoff) Accept() (net.Conn, error) {
+	select {
+	case conn := <-h.conns:
+		return conn, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (h *handoff) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (h *handoff) Addr() net.Addr { return &net.TCPAddr{} }

@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"thingd/internal/access"
+	"thingd/internal/aws/iotdata"
+	"thingd/internal/aws/wire"
+	"thingd/internal/fault"
+	"thingd/internal/pki"
+	"thingd/internal/policy"
+	"thingd/internal/why"
+)
+
+// Web answers HTTPS requests on the TLS doors: WebSocket upgrades go to the
+// broker, everything else is the AWS API. A request without a signature is
+// judged by its client certificate.
+type Web struct {
+	Guard     *Guard
+	API       http.Handler // the AWS front
+	WebSocket http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (w *Web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/mqtt" && strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		w.WebSocket.ServeHTTP(rw, r)
+		return
+	}
+	w.API.ServeHTTP(rw, w.withCertificate(r))
+}
+
+// withCertificate lets the AWS front know the device behind a request.
+func (w *Web) withCertificate(r *http.Request) *http.Request {
+	p := peerFrom(r.Context())
+	if p == nil || p.leaf() == nil || signed(r) {
+		return r
+	}
+	id := string(pki.IDOf(p.leaf().Raw))
+	return r.WithContext(wire.WithCaller(r.Context(), wire.Caller{Kind: wire.Certificate, CertificateID: id, Detail: p}))
+}
+
+func signed(r *http.Request) bool {
+	return r.Header.Get("Authorization") != "" || r.URL.Query().Has("X-Amz-Signature")
+}
+
+// Authorizer decides over API calls: those of devices by IoT policies, all
+// others by IAM.
+type Authorizer struct {
+	Guard   *Guard
+	IAM     wire.Authorizer
+	Journal why.Recorder
+	Now     func() time.Time
+}
+
+// Authorize implements wire.Authorizer.
+func (a *Authorizer) Authorize(ctx context.Context, caller wire.Caller, call wire.Call) error {
+	if caller.Kind != wire.Certificate {
+		return a.IAM.Authorize(ctx, caller, call)
+	}
+	p, ok := caller.Detail.(*peer)
+	if !ok {
+		return errForbidden
+	}
+	principal, event := a.Guard.identify(ctx, p.leaf())
+	if event != nil {
+		a.record(p, caller.CertificateID, *event)
+		return errForbidden
+	}
+	principal.SourceIP, principal.ServerName = p.remote.Addr(), p.state.ServerName
+	subject, err := a.Guard.Access.Open(ctx, access.Connection{Principal: principal})
+	if err != nil {
+		return err
+	}
+	defer subject.Close()
+	for _, ask := range deviceQuestions(call) {
+		if !subject.Allows(ask.action, ask.resource) {
+			a.refused(p, principal, subject, ask)
+			return errForbidden
+		}
+	}
+	return nil
+}
+
+// errForbidden says no more than AWS does; the journal has the reasons.
+var errForbidden = fault.Forbidden("Forbidden")
+
+// question is one thing a policy must allow.
+type question struct{ action, resource string }
+
+// deviceQuestions gives what an IoT policy must allow for a call of a device.
+func deviceQuestions(call wire.Call) []question {
+	name := call.Operation.Name
+	action := "iot:" + name
+	switch name {
+	case "Publish":
+		asks := []question{{action, "topic/" + call.Member("topic")}}
+		if retains(call) {
+			asks = append(asks, question{"iot:RetainPublish", "topic/" + call.Member("topic")})
+		}
+		return asks
+	case "GetRetainedMessage":
+		return []question{{action, "topic/" + call.Member("topic")}}
+	case "ListRetainedMessages":
+		return []question{{action, "*"}}
+	case "GetThingShadow", "UpdateThingShadow", "DeleteThingShadow":
+		resource := "thing/" + call.Member("thingName")
+		if shadow := call.Member("shadowName"); shadow != "" {
+			resource += "/" + shadow
+		}
+		return []question{{action, resource}}
+	case "DeleteConnection", "GetConnection", "ListSubscriptions", "SendDirectMessage":
+		return []question{{action, "client/" + call.Member("clientId")}}
+	}
+	return []question{{action, "thing/" + call.Member("thingName")}}
+}
+
+func retains(call wire.Call) bool {
+	in, ok := call.Input.(*iotdata.PublishRequest)
+	return ok && in.Retain != nil && *in.Retain
+}
+
+func (a *Authorizer) refused(p *peer, who policy.Principal, subject *access.Subject, ask question) {
+	x := subject.Explain(ask.action, ask.resource)
+	cause := why.PolicyImplicitDeny
+	if x.Decision.Outcome == policy.ExplicitDeny {
+		cause = why.PolicyExplicitDeny
+	}
+	a.record(p, who.ID, why.Event{Step: why.StepHTTP, Cause: cause, Action: ask.action, Resource: ask.resource, Detail: x.Sentence})
+}
+
+func (a *Authorizer) record(p *peer, principal string, e why.Event) {
+	e.Time, e.Principal, e.Source, e.Door, e.Server = a.Now(), principal, p.remote.String(), "https", p.state.ServerName
+	e.Step = why.StepHTTP
+	a.Journal.Record(e)
+}
