@@ -22,6 +22,7 @@ import (
 	"thingd/internal/aws/iotjobs"
 	"thingd/internal/aws/sagemaker"
 	"thingd/internal/aws/sagemakeredge"
+	"thingd/internal/aws/sigv4"
 	"thingd/internal/aws/sts"
 	"thingd/internal/aws/tunneling"
 	"thingd/internal/aws/wire"
@@ -306,6 +307,43 @@ func TestDeviceCertificatesOpenTheDataPlanesOnly(t *testing.T) {
 		if got := call(method, path); got != want {
 			t.Errorf("%s %s: %d, want %d", method, path, got, want)
 		}
+	}
+}
+
+// custom lets everyone in as kind.
+type custom struct {
+	anybody
+	kind wire.Kind
+}
+
+func (c custom) Authenticate(context.Context, *http.Request, *sigv4.Signature) (wire.Caller, error) {
+	return wire.Caller{Kind: c.kind}, nil
+}
+
+func TestCallersWithoutAccessKeys(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		kind wire.Kind
+		path string
+		want int
+	}{
+		{"ok/custom authorizer, data plane", wire.Custom, "/things/t/jobs/j", 200},
+		{"denied/custom authorizer, control plane", wire.Custom, "/endpoint", 403},
+		{"denied/nobody, data plane", wire.Anonymous, "/things/t/jobs/j", 403},
+		{"denied/nobody, control plane", wire.Anonymous, "/endpoint", 403},
+		{"ok/access key", wire.AccessKey, "/endpoint", 200},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			mux := wire.NewMux(wire.Options{Authenticator: custom{kind: tc.kind}, Authorizer: anybody{}, Now: time.Now})
+			for s, impl := range everything() {
+				mux.Mount(s, impl)
+			}
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, httptest.NewRequest("GET", tc.path, nil))
+			if w.Code != tc.want {
+				t.Errorf("%d, want %d: %s", w.Code, tc.want, w.Body)
+			}
+		})
 	}
 }
 
