@@ -43,7 +43,7 @@ three() {
 heading() { printf '%-10s %-40s %12s %12s %12s\n' "$1" figure minimum median maximum; }
 
 show() { # WHO TEXT NAME
-	# shellcheck disable=SC2046 # three words
+	# shellcheck disable=SC2046,SC2183 # three words
 	printf '%-10s %-40s %12.4g %12.4g %12.4g\n' "$1" "$2" $(three "$3")
 }
 
