@@ -28,5 +28,6 @@ var services = []service{
 	{model: "sagemaker", pkg: "sagemaker", title: "the part of Amazon SageMaker that manages edge devices", actionPrefix: "sagemaker"},
 	{model: "sagemaker-edge", pkg: "sagemakeredge", title: "the API of the Amazon SageMaker Edge Manager agent", actionPrefix: "sagemaker"},
 	{model: "sts", pkg: "sts", title: "the part of AWS STS that gives and explains credentials", actionPrefix: "sts"},
+	{model: "thingd", pkg: "thingdapi", title: "what thingd has beyond AWS", actionPrefix: "thingd"},
 	{model: "iam", pkg: "iamapi", title: "the part of AWS IAM that the other services need", actionPrefix: "iam"},
 }
