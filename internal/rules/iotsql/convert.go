@@ -18,9 +18,10 @@ func toNumber(v Value) (decimal.Decimal, bool) {
 	return decimal.Decimal{}, false
 }
 
-// numericString reads -?\d+(\.\d+)?(E-?\d+)?, with an e of either case.
+// numericString reads -?\d+(\.\d+)?(E-?\d+)?, with an e of either case. Any number
+// in range can be written within numericMax.
 func numericString(text string) (decimal.Decimal, bool) {
-	if strings.IndexByte(text, '+') >= 0 {
+	if len(text) > numericMax || strings.IndexByte(text, '+') >= 0 {
 		return decimal.Decimal{}, false
 	}
 	d, _, ok := decimal.Parse(text)

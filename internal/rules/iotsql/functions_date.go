@@ -28,15 +28,23 @@ func dateFunctions() []Function {
 				example("time_to_epoch('2023-11-14 23:13:20 +01:00', 'yyyy-MM-dd HH:mm:ss XXX')", "1700000000000"),
 				example("time_to_epoch('tomorrow', 'yyyy-MM-dd')", "Undefined"),
 			},
-			code: onTexts(func(_ *evaluation, text, pattern string) Value {
-				moment, ok := datetime.Parse(text, pattern)
-				if !ok {
-					return Value{}
-				}
-				return integer(moment.UnixMilli())
-			}),
+			code: onTexts(timeToEpoch),
 		},
 	}
+}
+
+// patternCost is about how many steps a letter of a pattern takes.
+const patternCost = 4
+
+func timeToEpoch(ev *evaluation, text, pattern string) Value {
+	if !ev.spend(patternCost * len(pattern)) {
+		return Value{}
+	}
+	moment, ok := datetime.Parse(text, pattern)
+	if !ok {
+		return Value{}
+	}
+	return integer(moment.UnixMilli())
 }
 
 // zoneSteps is about what finding a time zone costs.
@@ -76,6 +84,9 @@ func formatTime(ev *evaluation, args []Value, zone *time.Location) Value {
 	d, also := toInt(args[1])
 	milliseconds, fits := d.Int64()
 	if !ok || !also || !fits || milliseconds > momentMax || milliseconds < -momentMax {
+		return Value{}
+	}
+	if !ev.spend(patternCost * len(pattern)) {
 		return Value{}
 	}
 	text, ok := datetime.Format(pattern, time.UnixMilli(milliseconds).In(zone))

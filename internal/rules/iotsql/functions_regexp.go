@@ -2,6 +2,7 @@ package iotsql
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
@@ -56,42 +57,70 @@ func onPattern(apply func(ev *evaluation, pattern *regexp.Regexp, text string, a
 		find := findPattern
 		if literal, is := n.arguments[1].(*literalNode); is {
 			if text, ok := (&evaluation{}).toText(literal.value); ok {
-				pattern := compilePattern(text)
-				find = func(*evaluation, Value) *regexp.Regexp { return pattern }
+				fixed := compilePattern(text)
+				find = func(*evaluation, Value) pattern { return fixed }
 			}
 		}
 		code := func(ev *evaluation, args []Value) Value {
 			text, ok := ev.toText(args[0])
-			pattern := find(ev, args[1])
-			if !ok || pattern == nil || !ev.spend(len(text)*len(pattern.String())>>8) {
+			p := find(ev, args[1])
+			if !ok || p.Regexp == nil || !ev.spend(len(text)*p.states>>4) {
 				return Value{}
 			}
-			return apply(ev, pattern, text, args)
+			return apply(ev, p.Regexp, text, args)
 		}
 		return invoke(code, c.arguments(f, n))
 	}
 }
 
+// pattern is a compiled regular expression; the zero value stands for a bad one.
+type pattern struct {
+	*regexp.Regexp
+	states int // about how many of them a character of the text may visit
+}
+
 // patternSteps is about what compiling a pattern costs.
 const patternSteps = 1000
 
-func findPattern(ev *evaluation, v Value) *regexp.Regexp {
+func findPattern(ev *evaluation, v Value) pattern {
 	text, ok := ev.toText(v)
 	if !ok || !ev.spend(patternSteps+16*len(text)) {
-		return nil
+		return pattern{}
 	}
 	return compilePattern(text)
 }
 
-func compilePattern(text string) *regexp.Regexp {
+// compilePattern refuses patterns that grow: a{500}{2} is short and slow.
+func compilePattern(text string) pattern {
 	if len(text) > patternMax {
-		return nil
+		return pattern{}
 	}
-	pattern, err := regexp.Compile(text)
+	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
-		return nil
+		return pattern{}
 	}
-	return pattern
+	states := countStates(tree)
+	if states > patternStatesMax {
+		return pattern{}
+	}
+	compiled, err := regexp.Compile(text)
+	if err != nil {
+		return pattern{}
+	}
+	return pattern{compiled, states}
+}
+
+// countStates is about how many instructions an expression becomes. The parser
+// bounds its nesting.
+func countStates(tree *syntax.Regexp) int {
+	states := 1 + len(tree.Rune)
+	for _, sub := range tree.Sub {
+		states += countStates(sub)
+	}
+	if tree.Op == syntax.OpRepeat {
+		states *= max(tree.Min, tree.Max, 1)
+	}
+	return min(states, patternStatesMax+1)
 }
 
 func replacePattern(ev *evaluation, pattern *regexp.Regexp, text string, args []Value) Value {
@@ -103,9 +132,13 @@ func replacePattern(ev *evaluation, pattern *regexp.Regexp, text string, args []
 	if !ok {
 		return Value{}
 	}
+	matches, ok := ev.allMatches(pattern, text)
+	if !ok {
+		return Value{}
+	}
 	var out strings.Builder
 	last := 0
-	for _, match := range pattern.FindAllStringSubmatchIndex(text, -1) {
+	for _, match := range matches {
 		size := out.Len()
 		out.WriteString(text[last:match[0]])
 		for _, part := range replacement {
@@ -119,6 +152,13 @@ func replacePattern(ev *evaluation, pattern *regexp.Regexp, text string, args []
 	ev.charge(len(text) - last)
 	out.WriteString(text[last:])
 	return NewString(out.String())
+}
+
+// allMatches finds the matches that there is memory for.
+func (ev *evaluation) allMatches(pattern *regexp.Regexp, text string) ([][]int, bool) {
+	size := 24 + 16*(pattern.NumSubexp()+1) // bytes of a slice with two ints per group
+	matches := pattern.FindAllStringSubmatchIndex(text, max(memoryMax-ev.memory, 0)/size+1)
+	return matches, ev.charge(len(matches) * size)
 }
 
 // replacementPart is literal text or, where group is not negative, a group.

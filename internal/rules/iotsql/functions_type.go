@@ -52,7 +52,7 @@ func typeFunctions() []Function {
 
 // element is get(collection, key) and collection[key].
 func (ev *evaluation) element(collection, key Value) Value {
-	if collection.kind == Object {
+	if collection.kind == Object && ev.spend(len(key.text)>>6) {
 		return collection.Member(key.Text())
 	}
 	i, ok := toIndex(key)

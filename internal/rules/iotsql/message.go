@@ -53,8 +53,8 @@ type oncePayload struct {
 }
 
 // payload gives the payload as a value: an Object, since 2016-03-23 also an
-// Array, and Raw for everything else, single JSON scalars included. Of an Object
-// only the members named are sure to be there; nil names are all.
+// Array, and Raw for everything else, single JSON scalars and payloads beyond
+// payloadMax included. Of an Object only the members named are sure to be there; nil names are all.
 func (m *Message) payload(version Version, names []string) Value {
 	if m.parsed == nil {
 		return readPayload(string(m.Payload), version, names)
@@ -69,6 +69,9 @@ func (m *Message) payload(version Version, names []string) Value {
 
 func readPayload(payload string, version Version, names []string) Value {
 	opening := strings.TrimLeft(payload, " \t\r\n")
+	if len(payload) > payloadMax {
+		return raw(payload)
+	}
 	if strings.HasPrefix(opening, "{") || strings.HasPrefix(opening, "[") && !version.isFirst() {
 		if v, ok := readMembers(payload, version, names); ok {
 			return v

@@ -222,10 +222,7 @@ func (r *reader) zoneName() bool {
 	}
 	word := r.text[r.at:end]
 	r.at = end
-	if name, known := zoneAbbreviations()[word]; known {
-		word = name
-	}
-	zone, ok := Zone(word)
+	zone, ok := Zone(regionOf(word))
 	return ok && r.putZone(zone)
 }
 
@@ -233,15 +230,26 @@ func isZoneByte(c byte) bool {
 	return isLetter(c) || isDigit(c) || strings.IndexByte("/_+-:", c) >= 0
 }
 
-// zoneAbbreviations gives the region an abbreviation is short for; java.time
-// resolves them to the same places.
-func zoneAbbreviations() map[string]string {
-	return map[string]string{
-		"EST": "America/New_York", "EDT": "America/New_York",
-		"CST": "America/Chicago", "CDT": "America/Chicago",
-		"MST": "America/Denver", "MDT": "America/Denver",
-		"PST": "America/Los_Angeles", "PDT": "America/Los_Angeles",
-		"CET": "Europe/Paris", "CEST": "Europe/Paris", "BST": "Europe/London",
-		"JST": "Asia/Tokyo", "IST": "Asia/Kolkata",
+// regionOf gives the region an abbreviation is short for; java.time resolves
+// them to the same places. Other words stay as they are.
+func regionOf(word string) string {
+	switch word {
+	case "EST", "EDT":
+		return "America/New_York"
+	case "CST", "CDT":
+		return "America/Chicago"
+	case "MST", "MDT":
+		return "America/Denver"
+	case "PST", "PDT":
+		return "America/Los_Angeles"
+	case "CET", "CEST":
+		return "Europe/Paris"
+	case "BST":
+		return "Europe/London"
+	case "JST":
+		return "Asia/Tokyo"
+	case "IST":
+		return "Asia/Kolkata"
 	}
+	return word
 }

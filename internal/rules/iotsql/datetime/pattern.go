@@ -142,8 +142,12 @@ func letterElement(r run) (element, bool) {
 		return element{kind: kindNames, field: fieldHalfDay, names: []string{"AM", "PM"}}, r.count == 1
 	case 'S':
 		return element{kind: kindFraction, field: fieldNano, min: r.count, max: r.count, fixed: true}, r.count <= 9
-	case 'n', 'A', 'N':
-		return element{kind: kindNumber, field: longFields()[r.letter], min: r.count, max: 19}, r.count <= 19
+	case 'n':
+		return longNumber(fieldNano, r.count)
+	case 'A':
+		return longNumber(fieldMilliOfDay, r.count)
+	case 'N':
+		return longNumber(fieldNanoOfDay, r.count)
 	case 'X', 'x', 'Z', 'O':
 		return offsetElement(r)
 	case 'V':
@@ -153,19 +157,34 @@ func letterElement(r run) (element, bool) {
 	case 'D':
 		return element{kind: kindNumber, field: fieldDayOfYear, min: r.count, max: 3, fixed: r.count == 3}, r.count <= 3
 	}
-	field, known := shortFields()[r.letter]
+	field, known := shortField(r.letter)
 	return shortNumber(field, r.count), known && r.count <= 2
 }
 
-func shortFields() map[byte]fieldName {
-	return map[byte]fieldName{
-		'M': fieldMonth, 'L': fieldMonth, 'd': fieldDay, 'H': fieldHour, 'K': fieldHourOfHalf, 'k': fieldClockHour,
-		'h': fieldClockHalf, 'm': fieldMinute, 's': fieldSecond,
+func shortField(letter byte) (fieldName, bool) {
+	switch letter {
+	case 'M', 'L':
+		return fieldMonth, true
+	case 'd':
+		return fieldDay, true
+	case 'H':
+		return fieldHour, true
+	case 'k':
+		return fieldClockHour, true
+	case 'K':
+		return fieldHourOfHalf, true
+	case 'h':
+		return fieldClockHalf, true
+	case 'm':
+		return fieldMinute, true
+	case 's':
+		return fieldSecond, true
 	}
+	return 0, false
 }
 
-func longFields() map[byte]fieldName {
-	return map[byte]fieldName{'n': fieldNano, 'A': fieldMilliOfDay, 'N': fieldNanoOfDay}
+func longNumber(field fieldName, count int) (element, bool) {
+	return element{kind: kindNumber, field: field, min: count, max: 19}, count <= 19
 }
 
 // shortNumber is one letter for as many digits as there are, two for exactly two.

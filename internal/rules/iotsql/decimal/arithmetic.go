@@ -9,8 +9,28 @@ func (d Decimal) Add(e Decimal) (Decimal, bool) {
 			return make64(sum, exp)
 		}
 	}
+	if gap := d.leading() - e.leading(); d.Sign() != 0 && e.Sign() != 0 {
+		switch {
+		case gap > farApart:
+			return d.addTrace(e.Sign())
+		case gap < -farApart:
+			return e.addTrace(d.Sign())
+		}
+	}
 	a, b, exp := align(d, e)
 	return fit(new(big.Int).Add(a, b), exp)
+}
+
+// farApart is a distance of leading digits from which the smaller number can
+// only decide how the larger is rounded.
+const farApart = 3 * Precision
+
+// addTrace adds something of that sign, far below the last digit kept, to a d
+// that is not zero.
+func (d Decimal) addTrace(sign int) (Decimal, bool) {
+	n := new(big.Int).Mul(d.coefficient(), pow10(Precision+1))
+	n, exp := sticky(n, sign), int(d.exp)-Precision-2
+	return fit(n, exp)
 }
 
 // Sub is d - e.

@@ -53,6 +53,10 @@ func TestArithmetic(t *testing.T) {
 		{"add/scales differ", Decimal.Add, "1", "0.25", "1.25"},
 		{"add/int64 overflows", Decimal.Add, "9223372036854775807", "1", "9223372036854775808"},
 		{"add/lost in rounding", Decimal.Add, "1e40", "1", "1.000000000000000000000000000000000E+40"},
+		{"add/far below", Decimal.Add, "1e900", "1e-900", "1.000000000000000000000000000000000E+900"},
+		{"add/far above", Decimal.Add, "-1e-900", "5e900", "5.000000000000000000000000000000000E+900"},
+		{"add/zero and far below", Decimal.Add, "0", "1e-900", "1E-900"},
+		{"add/half and a trace", Decimal.Add, "12345678901234567890123456789012345", "1e-90", "1.234567890123456789012345678901234E+34"},
 		{"sub/to zero", Decimal.Sub, "2.50", "2.5", "0.00"},
 		{"mul/scales add", Decimal.Mul, "1.20", "3", "3.60"},
 		{"mul/int64 overflows", Decimal.Mul, "-9223372036854775807", "2", "-18446744073709551614"},
@@ -136,6 +140,7 @@ func number(t *rapid.T, label string) Decimal {
 		rapid.StringMatching(`-?[0-9]{1,6}(\.[0-9]{1,4})?`),
 		rapid.StringMatching(`-?[0-9]{15,40}(\.[0-9]{1,20})?`),
 		rapid.StringMatching(`-?[0-9]{1,20}(\.[0-9]{1,20})?E-?[0-9]{1,2}`),
+		rapid.StringMatching(`-?[1-9](\.[0-9]{1,33})?E-?[0-4][0-9]{2}`),
 	).Draw(t, label)
 	return parse(t, text)
 }
