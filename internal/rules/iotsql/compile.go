@@ -229,7 +229,7 @@ func (c *compiler) object(n *objectNode) evaluator {
 func (c *compiler) call(n *callNode) evaluator {
 	f, known := c.functions[strings.ToLower(n.name)]
 	if !known {
-		return c.fail(n, unexpected("the name of a function", quote(n.name)))
+		return c.fail(n, unexpected("the name of a function", quote(n.name)+suggestion(n.name)))
 	}
 	c.needs(f.Since, n, "the function "+f.Name)
 	if f.External && c.fallback {

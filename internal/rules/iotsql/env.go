@@ -7,7 +7,8 @@ import (
 )
 
 // Env is all that an evaluation may know besides the message. The zero value
-// works: it is 1970, nothing is random, and every lookup fails.
+// (and no Env at all) works: it is 1970, nothing is random, and every lookup
+// fails.
 type Env struct {
 	// Context bounds the lookups; nil stands for context.Background().
 	Context context.Context

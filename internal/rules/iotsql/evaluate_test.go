@@ -277,6 +277,32 @@ func TestZeroEnvWorks(t *testing.T) {
 	}
 }
 
+func TestNoLookupsFailsEveryLookup(t *testing.T) {
+	for _, call := range []string{
+		"get_thing_shadow('x', 'r')", "get_registry_data('DescribeThing', 'x', 'r')", "get_dynamodb('t', 'k', 1, 'r')",
+		"get_secret('s', 'SecretString', 'r')", "aws_lambda('f', {})", "machinelearning_predict('m', 'r', {})",
+		"decode('', 'proto', 'b', 'k', 'f', 'm')",
+	} {
+		if _, err := query(t, "SELECT "+call, V20160323).Evaluate(nil, Message{}); !errors.Is(err, ErrNoLookup) {
+			t.Errorf("%s: got %v", call, err)
+		}
+	}
+}
+
+func TestMissingArgumentsMakeNoLookup(t *testing.T) {
+	for _, call := range []string{
+		"get_thing_shadow(missing, 'r')", "get_registry_data('DeleteThing', 'x', 'r')", "get_registry_data('DescribeThing', NULL, 'r')",
+		"get_dynamodb('t', 'k', NULL, 'r')", "get_dynamodb('t', 'k', 1, 's', [], 'r')", "get_secret(missing, 'SecretString', 'r')",
+		"get_secret('s', 'Text', 'r')", "aws_lambda('f', missing)", "aws_lambda(missing, 1)", "machinelearning_predict('m', 'r', 1)",
+		"decode(missing, 'proto', 'b', 'k', 'f', 'm')", "decode('', 'proto', missing, 'k', 'f', 'm')",
+	} {
+		result, err := query(t, "SELECT VALUE "+call, V20160323).Evaluate(nil, Message{})
+		if err != nil || result.Value.Kind() != Undefined {
+			t.Errorf("%s: got %s, %v", call, result.Value, err)
+		}
+	}
+}
+
 func TestMessagesFromElsewhere(t *testing.T) {
 	result, err := query(t, "SELECT clientid(), principal(), sourceip(), traceid(), topic(), get_user_properties('a') AS u, "+
 		"get_mqtt_property('format_indicator') AS f", V20160323).Evaluate(testEnv(), Message{Topic: "$aws/rules/R"})

@@ -57,6 +57,9 @@ const (
 )
 
 func newEvaluation(env *Env, message *Message, version Version, names []string) *evaluation {
+	if env == nil {
+		env = &Env{}
+	}
 	return &evaluation{env: env, message: message, version: version, names: names}
 }
 

@@ -88,12 +88,16 @@ func (v Value) Member(name string) Value {
 	return Value{}
 }
 
+// JSON is v as compact JSON: null for Undefined, base64 for Raw. Not ok where it
+// has more than 1 MiB.
+func (v Value) JSON() ([]byte, bool) { return appendJSON(nil, v, resultMax) }
+
 // String is the JSON of v for logs, or the kind's name where JSON has no word.
 func (v Value) String() string {
 	if v.kind == Undefined {
 		return "Undefined"
 	}
-	out, ok := appendJSON(nil, v, resultMax)
+	out, ok := v.JSON()
 	if !ok {
 		return v.kind.String()
 	}

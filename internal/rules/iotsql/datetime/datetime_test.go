@@ -23,6 +23,9 @@ func TestFormat(t *testing.T) {
 		{"S SS SSSSSS", "UTC", "1 12 123000"},
 		{"''yyyy'o''clock'", "UTC", "'2023o'clock"},
 		{"H k", "Asia/Tokyo", "7 7"},
+		{"z zzzz", "Europe/Oslo", "CET Central European Time"},
+		{"zzzz", "Asia/Kolkata", "IST"},
+		{"SSSSSSSSSSSS", "UTC", "123000000000"},
 	} {
 		zone, ok := Zone(test.zone)
 		if !ok {
@@ -69,6 +72,19 @@ func TestParse(t *testing.T) {
 		{"2023-11-14", "yyyy-MM-dd[ HH:mm]", "2023-11-14T00:00:00Z"},
 		{"2023-11-14 05:06", "yyyy-MM-dd[ HH:mm]", "2023-11-14T05:06:00Z"},
 		{"14.11.2023 24", "dd.MM.yyyy kk", "2023-11-14T00:00:00Z"},
+		{"PM 11 14.11.2023", "a K dd.MM.yyyy", "2023-11-14T23:00:00Z"},
+		{"2023-11-14 86399999", "yyyy-MM-dd A", "2023-11-14T23:59:59.999Z"},
+		{"2023-11-14 1000000000", "yyyy-MM-dd N", "2023-11-14T00:00:01Z"},
+		{"2023-11-14 10:00:00 5", "yyyy-MM-dd HH:mm:ss n", "2023-11-14T10:00:00.000000005Z"},
+		{"0044-03-15 BC", "yyyy-MM-dd G", "-0043-03-15T00:00:00Z"},
+		{"15 Mar 0044 Anno Domini", "d MMM yyyy GGGG", "0044-03-15T00:00:00Z"},
+		{"-43-3-15", "u-M-d", "-0043-03-15T00:00:00Z"},
+		{"+12023-11-14", "yyyy-MM-dd", "12023-11-14T00:00:00Z"},
+		{"2023-11-14 22:13 GMT", "yyyy-MM-dd HH:mm O", "2023-11-14T22:13:00Z"},
+		{"2023-11-14 22:13 GMT-10:30", "yyyy-MM-dd HH:mm ZZZZ", "2023-11-15T08:43:00Z"},
+		{"2023-11-14 22:13 +00:00", "yyyy-MM-dd HH:mm xxx", "2023-11-14T22:13:00Z"},
+		{"2023-11-14 22:13 Z", "yyyy-MM-dd HH:mm ZZZZZ", "2023-11-14T22:13:00Z"},
+		{"14 o'clock 11/14/23", "H 'o''clock' MM/dd/yy", "2023-11-14T14:00:00Z"},
 	} {
 		got, ok := Parse(test.text, test.pattern)
 		if !ok || got.UTC().Format(time.RFC3339Nano) != test.want {
@@ -92,6 +108,14 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown letter", "2023", "b"},
 		{"bracket not opened", "2023-11-14", "yyyy-MM-dd]"},
 		{"year too far", "+999999999-01-01", "yyyy-MM-dd"},
+		{"one field twice", "2023 2024-11-14", "yyyy yyyy-MM-dd"},
+		{"minute without hour", "2023-11-14 30", "yyyy-MM-dd mm"},
+		{"AM without hour", "2023-11-14 AM", "yyyy-MM-dd a"},
+		{"zone twice", "2023-11-14 +01:00 +02:00", "yyyy-MM-dd XXX XXX"},
+		{"offset too far", "2023-11-14 +19:00", "yyyy-MM-dd XXX"},
+		{"bracket too deep", "2023-11-14", "[[[[[[[[[[yyyy-MM-dd"},
+		{"reserved character", "2023-11-14#", "yyyy-MM-dd#"},
+		{"day 366 of 365", "2023-366", "yyyy-DDD"},
 		{"zone unknown", "2023-11-14 Mars", "yyyy-MM-dd VV"},
 	} {
 		if got, ok := Parse(test.text, test.pattern); ok {

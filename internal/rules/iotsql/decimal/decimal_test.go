@@ -1,6 +1,7 @@
 package decimal
 
 import (
+	"math"
 	"math/big"
 	"testing"
 
@@ -130,6 +131,49 @@ func TestFromFloat(t *testing.T) {
 		d, ok := FromFloat(test.in)
 		if !ok || d.String() != test.want {
 			t.Errorf("FromFloat(%v) = %s, %v; want %s", test.in, d, ok, test.want)
+		}
+	}
+}
+
+func TestIntegers(t *testing.T) {
+	for _, test := range []struct {
+		in    string
+		whole string // "" for none
+		fits  bool   // an int64
+	}{
+		{"10.0", "10", true}, {"1e3", "1000", true}, {"0.00", "0", true}, {"10.5", "", false}, {"0.5", "", false},
+		{"1e30", "1000000000000000000000000000000", false}, {"1e34", "", false},
+		{"12345678901234567890.0", "12345678901234567890", false}, {"12345678901234567890.1", "", false},
+	} {
+		d := parse(t, test.in)
+		got := ""
+		if whole, ok := d.Whole(); ok {
+			got = whole.String()
+		}
+		_, fits := d.Int64()
+		if got != test.whole || fits != test.fits {
+			t.Errorf("%s: got %q, %v; want %q, %v", test.in, got, fits, test.whole, test.fits)
+		}
+		n, ok := d.Big()
+		if ok != (test.whole != "") || ok && n.String() != test.whole {
+			t.Errorf("%s: Big gives %s, %v", test.in, n, ok)
+		}
+	}
+}
+
+func TestFromBig(t *testing.T) {
+	for text, want := range map[string]bool{"-5": true, "1234567890123456789012345678901234": true, "12345678901234567890123456789012345": false} {
+		n, _ := new(big.Int).SetString(text, 10)
+		if d, ok := FromBig(n); ok != want || ok && d.String() != text {
+			t.Errorf("%s: got %s, %v", text, d, ok)
+		}
+	}
+}
+
+func TestFloat64(t *testing.T) {
+	for text, want := range map[string]float64{"7": 7, "-0.1": -0.1, "1e400": math.Inf(1), "1e-400": 0, "9007199254740993": 9007199254740992} {
+		if got := parse(t, text).Float64(); got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
 		}
 	}
 }
