@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"thingd/internal/aws/wire"
 	"thingd/internal/broker"
 	"thingd/internal/why"
 )
@@ -112,7 +113,7 @@ func (g *Gateway) serveMQTT(p *peer, conn net.Conn) {
 }
 
 func (g *Gateway) serveHTTP(p *peer, conn net.Conn) {
-	if !g.webIn.give(&webConn{Conn: conn, peer: p}) {
+	if !g.webIn.give(wire.ExactConn(&webConn{Conn: conn, peer: p})) {
 		conn.Close()
 	}
 }

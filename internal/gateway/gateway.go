@@ -30,6 +30,7 @@ import (
 	"syscall"
 	"time"
 
+	"thingd/internal/aws/wire"
 	"thingd/internal/broker"
 	"thingd/internal/why"
 )
@@ -101,7 +102,9 @@ func New(c Config) *Gateway {
 	g.tls.DynamicRecordSizingDisabled = true
 	g.webIn = newHandoff()
 	g.web = g.server(c.HTTP)
-	g.web.ConnContext = withPeer
+	g.web.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return withPeer(wire.ConnContext(ctx, conn), conn)
+	}
 	g.plain = g.server(c.Local)
 	return g
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 )
@@ -41,7 +42,11 @@ type peerKey struct{}
 
 // withPeer lets the handlers of a connection know its peer.
 func withPeer(ctx context.Context, conn net.Conn) context.Context {
+	if outer, ok := conn.(interface{ Unwrap() net.Conn }); ok {
+		conn = outer.Unwrap()
+	}
 	if w, ok := conn.(*webConn); ok {
+		ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.peer.sock.LocalAddr())
 		return context.WithValue(ctx, peerKey{}, w.peer)
 	}
 	return ctx

@@ -153,6 +153,8 @@ type frames struct {
 	left int64 // of the current frame's payload
 	mask [4]byte
 	at   int // in the mask
+
+	client bool // this end is the client's: the other one does not mask
 }
 
 // Read gives payload bytes. A client's Close frame ends the stream with
@@ -177,7 +179,7 @@ func (f *frames) header() error {
 		return err
 	}
 	switch {
-	case !h.Masked || h.Rsv != 0 || h.Length > frameMax || h.Length < 0:
+	case h.Masked == f.client || h.Rsv != 0 || h.Length > frameMax || h.Length < 0:
 		return errFrame
 	case h.OpCode == ws.OpText:
 		return errText

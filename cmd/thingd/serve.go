@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"thingd"
+)
+
+// serveCommand runs the server until SIGTERM or SIGINT.
+type serveCommand struct {
+	thingd.Config
+}
+
+// Run implements the command.
+func (c *serveCommand) Run(ctx context.Context) error {
+	server, err := thingd.New(ctx, c.Config)
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx, func(e thingd.Endpoint) { greet(c.Data, e) })
+}
+
+// greet tells a person at a terminal what to do next, and a script that the
+// server is ready.
+func greet(data string, e thingd.Endpoint) {
+	flag := ""
+	if data != "./thingd-data" {
+		flag = " --data " + data
+	}
+	fmt.Fprintf(os.Stdout, `
+thingd is up.
+
+  endpoint   %[1]s, TLS port %[2]d (MQTT, WebSocket and HTTPS)
+  root CA    %[3]s/root-ca.pem
+  here       http://%[4]s/
+
+Next:
+  eval "$(thingd env%[5]s)" && aws iot describe-endpoint
+  thingd kit my-device%[5]s && unzip connect_device_package.zip && ./start.sh
+  thingd sub%[5]s 'sdk/test/#'
+
+`, e.Host, e.Port, data, e.HTTP, flag)
+	fmt.Fprintln(os.Stderr, "ready")
+}

@@ -1,0 +1,97 @@
+package thingd
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+	"time"
+
+	"thingd/internal/broker"
+)
+
+// Config is every setting of a server. The tags are read by the command line:
+// each setting is a flag, an environment variable THINGD_NAME and a member of
+// the configuration file, all with the default given here.
+type Config struct {
+	Data    string   `default:"./thingd-data" placeholder:"DIR" help:"Folder of everything the server keeps: keys, certificates, database."`
+	Host    []string `default:"localhost" placeholder:"NAME" help:"Host name or address that clients use. The first is what DescribeEndpoint tells; all are in the server's certificate. Repeatable."`
+	Listen  []string `placeholder:"ADDR" help:"Address of a TLS door that serves MQTT, WebSocket and HTTPS alike, such as :8883. Repeatable; replaces the defaults :8883, :8443 and, where it may be bound, :443."`
+	HTTP    string   `name:"http" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the plain HTTP door for this machine: console, metrics, health and the AWS API. Loopback only."`
+	Account string   `default:"000000000000" help:"AWS account ID in resource names, twelve digits."`
+	Region  string   `default:"us-east-1" help:"AWS region in resource names and signatures."`
+	Profile string   `default:"aws" enum:"aws,mqtt" help:"Rules of the broker: aws keeps to AWS IoT Core's rules and limits, mqtt to the OASIS standards with QoS 2."`
+
+	Limits map[string]string `name:"limit" placeholder:"NAME=VALUE" help:"Change one of the broker's limits, such as publish-rate=0 (0 is no limit). Repeatable; 'thingd limits' lists them."`
+
+	Store       string `placeholder:"URL" help:"Database: postgres://… for PostgreSQL. Default: SQLite in the data folder."`
+	Bus         string `placeholder:"URL" help:"Message bus to other nodes, nats://…. Default: none, this is the only node."`
+	SealKeyFile string `placeholder:"FILE" help:"File with a key that seals private keys and secrets at rest."`
+
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn, error."`
+	LogFormat string `default:"text" enum:"text,json" help:"Format of the log on standard error: text or json."`
+
+	DrainTimeout time.Duration `default:"10s" help:"How long a stop waits for connections and requests under way."`
+}
+
+// defaultDoors are the TLS doors of a server that was told none. The last is
+// for devices that can use no other port; not every user may bind it.
+var defaultDoors = []string{":8883", ":8443", ":443"}
+
+var (
+	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+)
+
+// check says in a sentence what is wrong with the settings.
+func (c *Config) check() error {
+	switch {
+	case !accountPattern.MatchString(c.Account):
+		return fmt.Errorf("--account %q is not an account ID: it has twelve digits", c.Account)
+	case !regionPattern.MatchString(c.Region):
+		return fmt.Errorf("--region %q does not look like a region such as us-east-1", c.Region)
+	case len(c.Host) == 0 || c.Host[0] == "":
+		return fmt.Errorf("--host needs a name or address that clients can use")
+	case c.Bus != "":
+		return fmt.Errorf("--bus: running several nodes is not implemented yet; start without it")
+	}
+	for _, host := range c.Host {
+		if strings.ContainsAny(host, ":/ ") && !isAddress(host) {
+			return fmt.Errorf("--host %q: give the bare name or address, without scheme and port", host)
+		}
+	}
+	return checkLoopback(c.HTTP)
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// checkLoopback keeps the plain door off the network: it has no TLS.
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("--http %q is not an address such as 127.0.0.1:8080", addr)
+	}
+	ip, err := netip.ParseAddr(host)
+	if host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("--http %q is not on loopback: the plain door has no TLS. Reach it through an SSH tunnel, or use the TLS doors", addr)
+	}
+	return nil
+}
+
+// limits gives the broker's limits: the profile's, with the changes asked for.
+func (c *Config) limits() (broker.Limits, error) {
+	l := broker.AWS()
+	if c.Profile == "mqtt" {
+		l = broker.Standard()
+	}
+	for name, value := range c.Limits {
+		if err := l.Set(name, value); err != nil {
+			return l, fmt.Errorf("--limit %s=%s: %w", name, value, err)
+		}
+	}
+	return l, nil
+}

@@ -1,0 +1,304 @@
+package thingd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"thingd/internal/access"
+	"thingd/internal/arn"
+	"thingd/internal/broker"
+	"thingd/internal/gateway"
+	"thingd/internal/iam"
+	"thingd/internal/journal"
+	"thingd/internal/message"
+	"thingd/internal/pki"
+	"thingd/internal/registry"
+	"thingd/internal/shadow"
+	"thingd/internal/store"
+)
+
+// Server is a whole thingd. A newcomer starts here: New lists everything that
+// runs, in the order in which it stands on one another.
+type Server struct {
+	config Config
+	limits broker.Limits
+	scope  arn.Scope
+	log    *slog.Logger
+	now    func() time.Time
+
+	data *dataDir
+	db   *store.DB
+
+	authority *pki.Authority
+	journal   *journal.Journal
+	registry  *registry.Service
+	access    *access.Service
+	pki       *pki.Service
+	iam       *iam.Service
+	broker    *broker.Broker
+	shadows   *shadow.Service
+	gateway   *gateway.Gateway
+
+	closers []func(context.Context) error // in the order to call them
+}
+
+// New opens the data folder and wires the server; nothing listens yet. The
+// error is one sentence for the operator, and nothing was changed by a failure
+// that could be seen beforehand.
+func New(ctx context.Context, config Config) (*Server, error) {
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	limits, err := config.limits()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		config: config, limits: limits, log: config.logger(), now: time.Now,
+		scope: arn.Scope{Partition: "aws", Region: config.Region, Account: config.Account},
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+// open builds the house from the ground up.
+func (s *Server) open(ctx context.Context) error {
+	steps := []func(context.Context) error{
+		s.openData, s.openJournal, s.openIdentities, s.openBroker, s.openShadows, s.openDoors,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openData takes the data folder, the keys in it and the database.
+func (s *Server) openData(ctx context.Context) (err error) {
+	if s.data, err = openDataDir(s.config.Data); err != nil {
+		return err
+	}
+	s.onClose(func(context.Context) error { return s.data.close() })
+
+	// Making keys and making tables take about as long; do both at once.
+	var keys sync.WaitGroup
+	var keyErr error
+	keys.Go(func() {
+		s.authority, keyErr = pki.OpenAuthority(s.config.Data, pki.Options{Hosts: s.config.Host, Now: s.now, Log: s.log})
+	})
+	s.db, err = store.Open(ctx, s.storeAddress(), s.log)
+	keys.Wait()
+	if err == nil {
+		s.onClose(func(context.Context) error { return s.db.Close() })
+	}
+	return errors.Join(err, keyErr)
+}
+
+func (s *Server) storeAddress() string {
+	if s.config.Store != "" {
+		return s.config.Store
+	}
+	return filepath.Join(s.config.Data, "thingd.db")
+}
+
+// openJournal starts keeping refusals; everybody who refuses writes to it.
+func (s *Server) openJournal(ctx context.Context) (err error) {
+	s.journal, err = journal.New(ctx, s.db.Journal(s.config.Account), journal.Config{Now: s.now, Log: s.log})
+	if err == nil {
+		s.onClose(s.journal.Close)
+	}
+	return err
+}
+
+// openIdentities makes what says who is who and who may do what.
+func (s *Server) openIdentities(ctx context.Context) (err error) {
+	account := s.config.Account
+	s.registry = registry.New(registry.Config{
+		Store: s.db.Registry(account), Scope: s.scope, Now: s.now, Publisher: publisher{s},
+	})
+	s.access = access.New(access.Config{Store: s.db.Access(account), Scope: s.scope, Now: s.now, Log: s.log})
+	s.pki = pki.New(pki.Config{
+		Store: s.db.PKI(account), Scope: s.scope, Issuer: s.authority, Now: s.now,
+		Attachments: attachments{s}, OnStatus: s.certificateChanged,
+	})
+	s.registry.OnChange = s.access.RegistryChanged
+	s.registry.PrincipalExists = s.certificateExists
+	s.registry.TagExists = s.taggable()
+	s.access.PrincipalExists = s.certificateExists
+	s.access.Certificate = s.certificateOf
+	return s.openIAM(ctx)
+}
+
+// openBroker brings back the sessions.
+func (s *Server) openBroker(ctx context.Context) (err error) {
+	s.broker, err = broker.New(ctx, broker.Config{
+		Limits: s.limits, Store: s.db.Broker(s.config.Account), Guard: s.guard(), Journal: s.journal,
+		Now: s.now, NewID: registry.NewUUID, Log: s.log,
+	})
+	return err
+}
+
+// openShadows hangs the shadow service on its topics.
+func (s *Server) openShadows(context.Context) error {
+	s.shadows = shadow.New(shadow.Config{
+		Store: s.db.Shadows(s.config.Account), Publisher: s.broker, Now: s.now, Log: s.log,
+	})
+	s.onClose(s.shadows.Close)
+	s.broker.Handle("$aws/things/+/shadow/#", s.shadows.Handler())
+	s.onClose(s.broker.Close)
+	return nil
+}
+
+// openDoors makes the gateway; Run opens it.
+func (s *Server) openDoors(context.Context) error {
+	s.gateway = gateway.New(gateway.Config{
+		TLS: s.authority.ServerConfig(), Broker: s.broker, HTTP: s.web(), Local: s.local(),
+		Journal: s.journal, Now: s.now, Log: s.log,
+	})
+	s.onClose(s.gateway.Close)
+	return nil
+}
+
+// Run opens the doors, calls ready when all of them listen, serves until ctx
+// ends, and drains.
+func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
+	endpoint, err := s.listen()
+	if err != nil {
+		return errors.Join(err, s.stop())
+	}
+	if err := s.data.writeEndpoint(endpoint); err != nil {
+		return errors.Join(fmt.Errorf("cannot write to the data folder: %w", err), s.stop())
+	}
+	work, cancel := context.WithCancel(context.Background())
+	var jobs sync.WaitGroup
+	for _, job := range []func(context.Context){s.broker.Run, s.authority.Run, s.housekeeping} {
+		jobs.Go(func() { job(work) })
+	}
+	s.gateway.Start()
+	s.log.Info("listening", "host", endpoint.Host, "tls", s.config.Listen, "http", endpoint.HTTP, "profile", s.config.Profile)
+	ready(endpoint)
+	<-ctx.Done()
+	s.log.Info("stopping")
+	cancel()
+	jobs.Wait()
+	return s.stop()
+}
+
+// stop closes with the time that the settings give.
+func (s *Server) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
+	defer cancel()
+	return s.Close(ctx)
+}
+
+// Close ends everything, from the doors down to the database. It is called once.
+func (s *Server) Close(ctx context.Context) error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i](ctx))
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// onClose adds something to close before everything that is open already.
+func (s *Server) onClose(fn func(context.Context) error) { s.closers = append(s.closers, fn) }
+
+// listen opens every door.
+func (s *Server) listen() (Endpoint, error) {
+	optional := ""
+	if len(s.config.Listen) == 0 {
+		s.config.Listen, optional = defaultDoors, ":443"
+	}
+	var first net.Addr
+	for _, addr := range s.config.Listen {
+		bound, err := s.gateway.ListenTLS(addr)
+		if err != nil && addr == optional {
+			s.log.Info("the door on port 443 stays closed", "reason", err)
+			continue
+		}
+		if err != nil {
+			return Endpoint{}, err
+		}
+		if first == nil {
+			first = bound
+		}
+	}
+	plain, err := s.gateway.ListenPlain(s.config.HTTP)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return Endpoint{
+		Host: s.config.Host[0], Port: first.(*net.TCPAddr).Port, HTTP: plain.String(),
+		Region: s.config.Region, Account: s.config.Account,
+	}, nil
+}
+
+// housekeeping does what is due now and then.
+func (s *Server) housekeeping(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		for _, purge := range []func(context.Context) error{s.shadows.Purge, s.pki.PurgeClaims, s.iam.Purge} {
+			if err := purge(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("housekeeping failed", "error", err)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// logger writes to standard error.
+func (c *Config) logger() *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // the command line allows only valid ones
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+// credentialsHost is the credential provider's address. Clients put a path
+// behind it and nothing else, so a door that is not 443 must be in it.
+func (s *Server) credentialsHost() string {
+	doors := s.config.Listen
+	if len(doors) == 0 {
+		return s.config.Host[0] // the default doors include 443
+	}
+	port := ""
+	for _, addr := range doors {
+		_, p, _ := net.SplitHostPort(addr)
+		if p == "443" {
+			return s.config.Host[0]
+		}
+		if port == "" {
+			port = p
+		}
+	}
+	if _, err := strconv.Atoi(port); err != nil || port == "0" {
+		return s.config.Host[0]
+	}
+	return net.JoinHostPort(s.config.Host[0], port)
+}
+
+// publisher lets nouns publish that are made before the broker.
+type publisher struct{ s *Server }
+
+// Publish implements message.Publisher.
+func (p publisher) Publish(m message.Message, done message.Done) { p.s.broker.Publish(m, done) }

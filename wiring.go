@@ -1,0 +1,162 @@
+package thingd
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"thingd/internal/api"
+	"thingd/internal/arn"
+	"thingd/internal/aws/iamapi"
+	"thingd/internal/aws/iot"
+	"thingd/internal/aws/iotdata"
+	"thingd/internal/aws/iotjobs"
+	"thingd/internal/aws/sagemaker"
+	"thingd/internal/aws/sagemakeredge"
+	"thingd/internal/aws/sts"
+	"thingd/internal/aws/thingdapi"
+	"thingd/internal/aws/tunneling"
+	"thingd/internal/aws/wire"
+	"thingd/internal/fault"
+	"thingd/internal/gateway"
+	"thingd/internal/message"
+	"thingd/internal/pki"
+	"thingd/internal/registry"
+)
+
+// guard joins certificates, policies and IAM.
+func (s *Server) guard() *gateway.Guard {
+	return &gateway.Guard{
+		PKI: s.pki, Access: s.access, IAM: s.iam,
+		Publisher: func() message.Publisher { return s.broker },
+	}
+}
+
+// front mounts every AWS service. What its implementation lacks is answered with
+// NotImplementedException.
+func (s *Server) front() *wire.Mux {
+	mux := wire.NewMux(wire.Options{
+		Authenticator: s.iam,
+		Authorizer:    &gateway.Authorizer{Guard: s.guard(), IAM: s.iam, Journal: s.journal, Now: s.now},
+		Now:           s.now, Log: s.log,
+	})
+	data := &api.IoTData{Publisher: s.broker, Broker: s.broker, Limits: s.limits, Shadows: s.shadows, Now: s.now}
+	mux.Mount(iotdata.Service, data, wire.BodyMax(int64(s.limits.PayloadBytes)+64<<10))
+	mux.Mount(iotjobs.Service, nil)
+	mux.Mount(iot.Service, &api.IoT{
+		Scope: s.scope, Registry: s.registry, Access: s.access, PKI: s.pki, Broker: s.broker,
+		Endpoints: api.Endpoints{Data: s.config.Host[0], Credentials: s.credentialsHost()},
+	})
+	mux.Mount(tunneling.Service, nil)
+	mux.Mount(sagemaker.Service, nil)
+	mux.Mount(sagemakeredge.Service, nil)
+	mux.Mount(sts.Service, &api.STS{IAM: s.iam})
+	mux.Mount(iamapi.Service, &api.IAM{IAM: s.iam})
+	mux.Mount(thingdapi.Service, &api.Thingd{Journal: s.journal})
+	return mux
+}
+
+// web answers on the TLS doors.
+func (s *Server) web() http.Handler {
+	return &gateway.Web{
+		Guard: s.guard(), API: s.front(),
+		WebSocket: &gateway.WebSocket{Broker: s.broker, Authenticator: s.iam, Journal: s.journal, Now: s.now},
+	}
+}
+
+// local answers on the plain door.
+func (s *Server) local() http.Handler {
+	return gateway.Local(gateway.LocalConfig{
+		API: s.front(), Broker: s.broker, RootCA: s.authority.RootPEM(), Host: s.config.Host[0],
+		Doors: func() *gateway.Stats { return s.gateway.Stats() },
+	})
+}
+
+// openIAM makes the root access key at first start and tells the owner.
+func (s *Server) certificateChanged(id pki.CertificateID, _, to pki.Status) {
+	if to != pki.Active {
+		s.broker.DropPrincipal(string(id), fmt.Sprintf("certificate %s became %s", id, to))
+	}
+}
+
+// certificateExists says whether an ARN names a certificate that is kept here.
+func (s *Server) certificateExists(ctx context.Context, principal string) (bool, error) {
+	_, err := s.certificateByARN(ctx, principal)
+	if fault.Is(err, fault.CodeNotFound) || fault.Is(err, fault.CodeInvalidRequest) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (s *Server) certificateByARN(ctx context.Context, text string) (pki.Certificate, error) {
+	name, err := arn.Parse(text)
+	if err != nil {
+		return pki.Certificate{}, err
+	}
+	kind, id := name.Kind()
+	if kind != "cert" || !name.In(s.scope, "iot") {
+		return pki.Certificate{}, fault.NotFound("%s is no certificate of this account", text)
+	}
+	return s.pki.Describe(ctx, pki.NormalID(id))
+}
+
+// certificateOf gives the certificate behind an ARN; nil without one.
+func (s *Server) certificateOf(ctx context.Context, principal string) (*x509.Certificate, error) {
+	found, err := s.certificateByARN(ctx, principal)
+	if err != nil {
+		return nil, nil //nolint:nilerr // an unknown certificate has no attributes
+	}
+	block, _ := pem.Decode([]byte(found.PEM))
+	if block == nil {
+		return nil, errors.New("a stored certificate is not PEM")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// taggable says for each kind of ARN that the registry does not own whether the
+// resource exists.
+func (s *Server) taggable() map[string]func(context.Context, arn.ARN) (bool, error) {
+	return map[string]func(context.Context, arn.ARN) (bool, error){
+		"policy": func(ctx context.Context, name arn.ARN) (bool, error) {
+			_, id := name.Kind()
+			return s.access.Exists(ctx, id)
+		},
+		"cacert": func(ctx context.Context, name arn.ARN) (bool, error) {
+			_, id := name.Kind()
+			_, err := s.pki.DescribeCA(ctx, pki.NormalID(id))
+			if fault.Is(err, fault.CodeNotFound) {
+				return false, nil
+			}
+			return err == nil, err
+		},
+	}
+}
+
+// attachments tells pki what hangs on a certificate.
+type attachments struct{ s *Server }
+
+var _ pki.Attachments = attachments{}
+
+// Things implements pki.Attachments.
+func (a attachments) Things(ctx context.Context, certificateARN string) (int, error) {
+	links, _, err := a.s.registry.PrincipalThings(ctx, certificateARN, nil, registry.Page{Size: 1})
+	return len(links), err
+}
+
+// Policies implements pki.Attachments.
+func (a attachments) Policies(ctx context.Context, certificateARN string) (int, error) {
+	has, err := a.s.access.HasPolicies(ctx, certificateARN)
+	if has {
+		return 1, err
+	}
+	return 0, err
+}
+
+// DetachPolicies implements pki.Attachments.
+func (a attachments) DetachPolicies(ctx context.Context, certificateARN string) error {
+	return a.s.access.DetachAll(ctx, certificateARN)
+}
+
