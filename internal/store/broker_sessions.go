@@ -126,10 +126,11 @@ func (b brokerTx) PutSession(s broker.StoredSession) error {
 }
 
 // DeleteSession removes a session and all that hangs on it. The bodies go first,
-// while it is known which they are.
+// while it is known which they are. LENGTH keeps SQLite from walking the index of
+// all bodies of the account in place of the session's queue.
 func (b brokerTx) DeleteSession(clientID string) error {
 	_, err := b.tx.exec("DELETE FROM message_bodies WHERE account = ? AND id IN "+
-		"(SELECT body FROM queued_messages WHERE account = ? AND client_id = ? AND body <> '') AND NOT EXISTS "+
+		"(SELECT body FROM queued_messages WHERE account = ? AND client_id = ? AND LENGTH(body) > 0) AND NOT EXISTS "+
 		"(SELECT 1 FROM queued_messages q WHERE q.account = message_bodies.account AND q.body = message_bodies.id "+
 		"AND q.body <> '' AND q.client_id <> ?)", b.account, b.account, clientID, clientID)
 	if err != nil {

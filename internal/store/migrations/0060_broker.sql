@@ -22,7 +22,9 @@ CREATE TABLE subscriptions (
 ) WITHOUT ROWID;
 
 -- Messages on their way to a session. body names a row of message_bodies, or is
--- '' where head and payload hold the whole message.
+-- '' where head and payload hold the whole message. The rows are long, so they
+-- stand in the order of arrival and not in that of the key: a message to many
+-- queues that wait touches few pages, and counting reads the key alone.
 CREATE TABLE queued_messages (
     account TEXT NOT NULL,
     client_id TEXT NOT NULL,
@@ -33,7 +35,7 @@ CREATE TABLE queued_messages (
     head BYTEA NOT NULL,
     payload BYTEA NOT NULL,
     PRIMARY KEY (account, client_id, number)
-) WITHOUT ROWID;
+);
 
 -- Who still refers to a body. Messages with their own stay out of it.
 CREATE INDEX queued_messages_by_body ON queued_messages (account, body, client_id) WHERE body <> '';
