@@ -73,7 +73,18 @@ func (f shadowFront) ask(method, path, body string) shadowAnswer {
 	r = r.WithContext(wire.WithCaller(r.Context(), wire.Caller{Kind: wire.Certificate, CertificateID: strings.Repeat("a", 64)}))
 	w := httptest.NewRecorder()
 	f.mux.ServeHTTP(w, r)
-	return shadowAnswer{w.Code, strings.Join(w.Header()["x-amzn-ErrorType"], ","), w.Body.String()} // spelled as on the wire
+	return shadowAnswer{w.Code, exception(w.Header()), w.Body.String()}
+}
+
+// exception finds the name of the error, in a header that is spelled as AWS
+// spells it.
+func exception(h http.Header) string {
+	for name, values := range h {
+		if strings.EqualFold(name, "x-amzn-ErrorType") {
+			return strings.Join(values, ",")
+		}
+	}
+	return ""
 }
 
 // refusal is the answer for a failed request.
