@@ -2,29 +2,29 @@ package store
 
 import "thingd/internal/pki"
 
-const caColumns = "id, active, auto_registration, pem, subject, mode, created_at, modified_at, version, generation, " +
+const pkiCAColumns = "id, active, auto_registration, pem, subject, mode, created_at, modified_at, version, generation, " +
 	"not_before, not_after, template_body, role_arn, template_name"
 
-func scanCA(row scanner) (pki.CA, error) {
+func scanPKICA(row scanner) (pki.CA, error) {
 	var c pki.CA
-	err := row(caFields(&c)...)
+	err := row(pkiCAFields(&c)...)
 	return c, err
 }
 
-func caFields(c *pki.CA) []any {
+func pkiCAFields(c *pki.CA) []any {
 	return []any{&c.ID, &c.Active, &c.AutoRegistration, &c.PEM, &c.Subject, &c.Mode, timeColumn{&c.Created}, timeColumn{&c.Modified},
 		&c.Version, &c.Generation, timeColumn{&c.NotBefore}, timeColumn{&c.NotAfter},
 		&c.Registration.TemplateBody, &c.Registration.RoleARN, &c.Registration.TemplateName}
 }
 
 func (p pkiTx) CA(id pki.CertificateID) (c pki.CA, found bool, err error) {
-	found, err = p.tx.get("SELECT "+caColumns+" FROM ca_certificates WHERE account = ? AND id = ?",
-		[]any{p.account, string(id)}, caFields(&c)...)
+	found, err = p.tx.get("SELECT "+pkiCAColumns+" FROM ca_certificates WHERE account = ? AND id = ?",
+		[]any{p.account, string(id)}, pkiCAFields(&c)...)
 	return c, found, err
 }
 
 func (p pkiTx) PutCA(c pki.CA) error {
-	_, err := p.tx.exec("INSERT INTO ca_certificates (account, "+caColumns+") "+
+	_, err := p.tx.exec("INSERT INTO ca_certificates (account, "+pkiCAColumns+") "+
 		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET "+
 		"active = excluded.active, auto_registration = excluded.auto_registration, pem = excluded.pem, "+
 		"subject = excluded.subject, mode = excluded.mode, created_at = excluded.created_at, "+
@@ -47,12 +47,12 @@ func (p pkiTx) CAs(l pki.Listing) ([]pki.CA, error) {
 	if l.Template != "" {
 		where, args = where+" AND template_name = ? AND template_name <> ''", append(args, l.Template)
 	}
-	return list(p.tx, "SELECT "+caColumns+" FROM ca_certificates WHERE "+where+byAge(l), append(args, ageArgs(l)...), scanCA)
+	return list(p.tx, "SELECT "+pkiCAColumns+" FROM ca_certificates WHERE "+where+byAge(l), append(args, ageArgs(l)...), scanPKICA)
 }
 
 func (p pkiTx) CAsNamed(subject string) ([]pki.CA, error) {
-	return list(p.tx, "SELECT "+caColumns+" FROM ca_certificates WHERE account = ? AND subject = ? ORDER BY id",
-		[]any{p.account, subject}, scanCA)
+	return list(p.tx, "SELECT "+pkiCAColumns+" FROM ca_certificates WHERE account = ? AND subject = ? ORDER BY id",
+		[]any{p.account, subject}, scanPKICA)
 }
 
 func (p pkiTx) RegistrationCode() (code string, found bool, err error) {
@@ -71,20 +71,20 @@ func (p pkiTx) DeleteRegistrationCode() error {
 	return err
 }
 
-const providerColumns = "name, lambda_arn, operations, created_at, modified_at"
+const pkiProviderColumns = "name, lambda_arn, operations, created_at, modified_at"
 
-func providerFields(v *pki.Provider) []any {
+func pkiProviderFields(v *pki.Provider) []any {
 	return []any{&v.Name, &v.LambdaARN, jsonColumn{&v.Operations}, timeColumn{&v.Created}, timeColumn{&v.Modified}}
 }
 
 func (p pkiTx) Provider(name string) (v pki.Provider, found bool, err error) {
-	found, err = p.tx.get("SELECT "+providerColumns+" FROM certificate_providers WHERE account = ? AND name = ?",
-		[]any{p.account, name}, providerFields(&v)...)
+	found, err = p.tx.get("SELECT "+pkiProviderColumns+" FROM certificate_providers WHERE account = ? AND name = ?",
+		[]any{p.account, name}, pkiProviderFields(&v)...)
 	return v, found, err
 }
 
 func (p pkiTx) PutProvider(v pki.Provider) error {
-	_, err := p.tx.exec("INSERT INTO certificate_providers (account, "+providerColumns+") VALUES (?, ?, ?, ?, ?, ?) "+
+	_, err := p.tx.exec("INSERT INTO certificate_providers (account, "+pkiProviderColumns+") VALUES (?, ?, ?, ?, ?, ?) "+
 		"ON CONFLICT (account, name) DO UPDATE SET lambda_arn = excluded.lambda_arn, operations = excluded.operations, "+
 		"created_at = excluded.created_at, modified_at = excluded.modified_at",
 		p.account, v.Name, v.LambdaARN, toJSON(v.Operations), toMillis(v.Created), toMillis(v.Modified))
@@ -97,6 +97,6 @@ func (p pkiTx) DeleteProvider(name string) error {
 }
 
 func (p pkiTx) Providers() ([]pki.Provider, error) {
-	return list(p.tx, "SELECT "+providerColumns+" FROM certificate_providers WHERE account = ? ORDER BY name",
-		[]any{p.account}, func(row scanner) (v pki.Provider, err error) { return v, row(providerFields(&v)...) })
+	return list(p.tx, "SELECT "+pkiProviderColumns+" FROM certificate_providers WHERE account = ? ORDER BY name",
+		[]any{p.account}, func(row scanner) (v pki.Provider, err error) { return v, row(pkiProviderFields(&v)...) })
 }

@@ -1,0 +1,254 @@
+package iam
+
+import (
+	"context"
+	"time"
+
+	"thingd/internal/fault"
+	"thingd/internal/policy"
+)
+
+const (
+	sessionMin      = 15 * time.Minute
+	chainedMax      = time.Hour      // of a role assumed by a role's session
+	tokenDefault    = 12 * time.Hour // GetSessionToken
+	tokenMax        = 36 * time.Hour
+	rootTokenMax    = time.Hour
+	keptAfterExpiry = 24 * time.Hour // so that clients still read that it expired
+	purgeAtOnce     = 500            // rows of one transaction
+	policyARNsMax   = 10             // session policies by ARN
+)
+
+// AssumeOrder is the input of AssumeRole.
+type AssumeOrder struct {
+	RoleARN        string
+	SessionName    string
+	Duration       time.Duration // 15 minutes to the role's maximum; 0 means an hour
+	Policy         string        // session policy, a document; "" for none
+	PolicyARNs     []string      // managed policies with the same effect
+	ExternalID     string
+	SourceIdentity string
+	Tags           []Tag // session tags
+}
+
+// AssumeRole gives the actor credentials of a role whose trust policy lets it
+// (STS AssumeRole). Where the trust policy names the whole account, the actor's
+// own policies must allow it too.
+func (s *Service) AssumeRole(ctx context.Context, a *Actor, o AssumeOrder) (Credentials, Identity, error) {
+	role, found, err := s.RoleByARN(ctx, o.RoleARN)
+	if err != nil {
+		return Credentials{}, Identity{}, err
+	}
+	if !found { // the same answer as for a role that does not trust: names are not to be guessed
+		return Credentials{}, Identity{}, s.mayNotAssume(a, o.RoleARN)
+	}
+	if err := s.trusts(ctx, role, a, o); err != nil {
+		return Credentials{}, Identity{}, err
+	}
+	if err := s.checkSession(ctx, &o, role, a); err != nil {
+		return Credentials{}, Identity{}, err
+	}
+	session := Session{
+		Name: o.SessionName, PolicyARNs: o.PolicyARNs, Context: tagKeys(o), Expires: s.timestamp().Add(o.Duration),
+	}
+	if o.Policy != "" {
+		session.Policies = []string{o.Policy}
+	}
+	credentials, err := s.open(ctx, ByRole, role.Name, role.ID, session)
+	return credentials, s.assumed(named(ByRole, role.Name, role.ID, s.RoleARN(role)), o.SessionName), err
+}
+
+func (s *Service) mayNotAssume(a *Actor, roleARN string) error {
+	return fault.New(fault.CodeAccessDenied, "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", a.ARN, roleARN)
+}
+
+// trusts checks the role's trust policy, and the actor's own where the trust
+// goes to the account only.
+func (s *Service) trusts(ctx context.Context, role Role, a *Actor, o AssumeOrder) error {
+	trust, err := trustOf(role)
+	if err != nil {
+		return err
+	}
+	more := policy.Values{}
+	more.Set("sts:RoleSessionName", o.SessionName)
+	if o.ExternalID != "" {
+		more.Set("sts:ExternalId", o.ExternalID)
+	}
+	caller := policy.Caller{Type: "AWS", IDs: []string{a.ARN, a.Owner}, Account: s.scope.Account}
+	q := policy.Request{Action: "sts:AssumeRole", Resource: o.RoleARN, Context: s.circumstances(a, more), Caller: caller}
+	if !trust.Decide(q).Allowed() {
+		return s.mayNotAssume(a, o.RoleARN)
+	}
+	own, err := s.Decide(ctx, a, "sts:AssumeRole", o.RoleARN, more)
+	if err != nil {
+		return err
+	}
+	q.Caller.Account = ""
+	byName := trust.Decide(q).Allowed()
+	if own.Allowed() || byName && own.Outcome != policy.ExplicitDeny && a.limits == nil {
+		return nil
+	}
+	return s.mayNotAssume(a, o.RoleARN)
+}
+
+func trustOf(role Role) (*policy.Set, error) {
+	document, err := policy.Parse(role.Trust, policy.Trust)
+	if err != nil {
+		return nil, err
+	}
+	return policy.NewSet(document.Compile("trust", "", VersionID)), nil
+}
+
+// checkSession checks the rest of the order and fills in the duration.
+func (s *Service) checkSession(ctx context.Context, o *AssumeOrder, role Role, a *Actor) error {
+	if o.Duration == 0 {
+		o.Duration = min(sessionDefault, role.SessionMax)
+	}
+	if o.Duration < sessionMin || o.Duration > role.SessionMax {
+		return fault.New(fault.CodeValidation, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	if a.Kind == ByRole && o.Duration > chainedMax {
+		return fault.New(fault.CodeValidation, "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
+	}
+	if o.Policy != "" {
+		if _, err := policy.Parse(o.Policy, policy.Identity); err != nil {
+			return err
+		}
+	}
+	if len(o.PolicyARNs) > policyARNsMax {
+		return fault.New(fault.CodeValidation, "A session takes at most %d policy ARNs.", policyARNsMax)
+	}
+	for _, arn := range o.PolicyARNs {
+		if _, err := s.Policy(ctx, arn); err != nil {
+			return fault.New(fault.CodeValidation, "The session policy %s does not exist.", arn).Because(err)
+		}
+	}
+	return nil
+}
+
+// tagKeys are the condition keys that a session brings.
+func tagKeys(o AssumeOrder) policy.Values {
+	v := policy.Values{}
+	for _, tag := range o.Tags {
+		v.Set("aws:PrincipalTag/"+tag.Key, tag.Value)
+	}
+	if o.SourceIdentity != "" {
+		v.Set("aws:SourceIdentity", o.SourceIdentity)
+	}
+	return v
+}
+
+// ServiceOrder asks for credentials of a role on behalf of a service of ours.
+type ServiceOrder struct {
+	RoleARN     string
+	Service     string // whom the trust policy must name, such as credentials.iot.amazonaws.com
+	SessionName string
+	Duration    time.Duration // 0 means an hour
+	Context     policy.Values // condition keys, such as credentials-iot:ThingName
+	Certificate string        // ID of the device certificate that it is for; "" if none
+}
+
+// AssumeForService gives credentials of a role that trusts a service. The errors
+// are in the words of the credentials provider (provisioning of devices).
+func (s *Service) AssumeForService(ctx context.Context, o ServiceOrder) (Credentials, error) {
+	role, found, err := s.RoleByARN(ctx, o.RoleARN)
+	if err != nil {
+		return Credentials{}, err
+	}
+	trusted := false
+	if found {
+		if trusted, err = s.trustsService(role, o); err != nil {
+			return Credentials{}, err
+		}
+	}
+	if !trusted {
+		return Credentials{}, fault.InvalidRequest("Unable to assume the role, or the role to assume does not exist")
+	}
+	if o.Duration == 0 {
+		o.Duration = sessionDefault
+	}
+	if o.Duration > role.SessionMax {
+		return Credentials{}, fault.InvalidRequest("The requested CredentialDurationSeconds exceeds the MaxSessionDuration set for the role")
+	}
+	return s.open(ctx, ByRole, role.Name, role.ID, Session{
+		Name: o.SessionName, Context: o.Context, Certificate: o.Certificate, Expires: s.timestamp().Add(o.Duration),
+	})
+}
+
+func (s *Service) trustsService(role Role, o ServiceOrder) (bool, error) {
+	trust, err := trustOf(role)
+	if err != nil {
+		return false, err
+	}
+	about := policy.Values{}
+	about.Set("aws:SourceAccount", s.scope.Account)
+	for key, values := range o.Context {
+		about.Set(key, values...)
+	}
+	decision := trust.Decide(policy.Request{
+		Action: "sts:AssumeRole", Resource: o.RoleARN, Context: circumstances{about: about, now: s.now()},
+		Caller: policy.Caller{Type: "Service", IDs: []string{o.Service}},
+	})
+	return decision.Allowed(), nil
+}
+
+// SessionToken gives the actor temporary credentials of its own (STS
+// GetSessionToken).
+func (s *Service) SessionToken(ctx context.Context, a *Actor, duration time.Duration) (Credentials, error) {
+	if a.Session != nil {
+		return Credentials{}, fault.New(fault.CodeAccessDenied, "Cannot call GetSessionToken with session credentials")
+	}
+	if duration == 0 {
+		duration = tokenDefault
+	}
+	duration = min(max(duration, sessionMin), tokenMax)
+	if a.Kind == Root {
+		duration = min(duration, rootTokenMax)
+	}
+	return s.open(ctx, a.Kind, a.Name, a.ID, Session{Expires: s.timestamp().Add(duration)})
+}
+
+// open writes a session. Nothing that is remembered becomes wrong by it.
+func (s *Service) open(ctx context.Context, kind Kind, name, id string, session Session) (Credentials, error) {
+	c := Credentials{
+		AccessKeyID: newID(sessionPrefix, keyIDLength), SecretAccessKey: newSecret(secretBytes),
+		SessionToken: newSecret(tokenBytes), Expires: session.Expires,
+	}
+	secret, err := s.seal(c.AccessKeyID, c.SecretAccessKey)
+	if err != nil {
+		return Credentials{}, err
+	}
+	stored := StoredSession{
+		AccessKeyID: c.AccessKeyID, Secret: secret, TokenHash: hashOf(c.SessionToken),
+		Kind: kind, Owner: name, OwnerID: id, Session: session, Created: s.timestamp(),
+	}
+	return c, s.store.Update(ctx, func(tx Tx) error { return tx.PutSession(stored) })
+}
+
+// EndSessionsOf ends the sessions that were given for a device certificate.
+func (s *Service) EndSessionsOf(ctx context.Context, certificate string) error {
+	n := 0
+	err := s.store.Update(ctx, func(tx Tx) (err error) {
+		n, err = tx.DeleteSessionsOf(certificate)
+		return err
+	})
+	if err == nil && n > 0 {
+		s.Refresh()
+		s.onChange()
+	}
+	return err
+}
+
+// Purge deletes sessions that ended some time ago.
+func (s *Service) Purge(ctx context.Context) error {
+	for {
+		n := 0
+		err := s.store.Update(ctx, func(tx Tx) (err error) {
+			n, err = tx.DeleteSessionsBefore(s.now().Add(-keptAfterExpiry), purgeAtOnce)
+			return err
+		})
+		if err != nil || n < purgeAtOnce {
+			return err
+		}
+	}
+}
