@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"thingd/internal/mqtt"
@@ -99,6 +98,16 @@ func (s *session) enqueue(d *delivery, qos mqtt.QoS, retain bool, ids []uint32) 
 func (q *queue) push(e entry) {
 	q.waiting = append(q.waiting, e)
 	q.bytes += len(e.m.Payload)
+}
+
+// pop forgets the first n that wait. What is left does not move: a long queue
+// would be copied for every acknowledgement.
+func (q *queue) pop(n int) {
+	clear(q.waiting[:n])
+	q.waiting = q.waiting[n:]
+	if len(q.waiting) == 0 {
+		q.waiting = nil
+	}
 }
 
 // fullMemory says whether no more should wait in memory.
@@ -304,7 +313,7 @@ func (s *session) pump(c *conn, work *batch) {
 		}
 		s.queue.bytes -= size
 	}
-	s.queue.waiting = slices.Delete(s.queue.waiting, 0, n)
+	s.queue.pop(n)
 }
 
 // load brings messages from the store into memory when none wait there.
