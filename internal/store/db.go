@@ -86,8 +86,14 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin reading: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }() // a read has nothing to keep
-	return fn(&Tx{ctx: ctx, stmts: snapshot{db, tx}})
+	read := &snapshot{db: db, tx: tx}
+	defer func() {
+		_ = tx.Rollback() // a read has nothing to keep
+		for _, query := range read.missing {
+			db.prepare(ctx, query)
+		}
+	}()
+	return fn(&Tx{ctx: ctx, stmts: read})
 }
 
 func (db *DB) snapshot() sql.IsolationLevel {
@@ -137,37 +143,46 @@ func (db *DB) closePools() error {
 	return err
 }
 
-// prepared gives the statement for a query, prepared once for all readers.
-func (db *DB) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	db.mu.RLock()
-	stmt, ok := db.cache[query]
-	db.mu.RUnlock()
+// prepared gives a query's statement for use inside a reader's transaction.
+//
+// A transaction holds one connection of the pool. Preparing for the whole pool
+// takes another, and when every reader waits for another there is none: so the
+// first reader of a query prepares it on its own connection, and for the others
+// only after it has let go of that.
+func (s *snapshot) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.db.mu.RLock()
+	stmt, ok := s.db.cache[query]
+	s.db.mu.RUnlock()
 	if ok {
-		return stmt, nil
+		return s.tx.StmtContext(ctx, stmt), nil
 	}
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	if stmt, ok := db.cache[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := db.reads.PrepareContext(ctx, db.dialect.rebind(query))
+	s.missing = append(s.missing, query)
+	stmt, err := s.tx.PrepareContext(ctx, s.db.dialect.rebind(query))
 	if err != nil {
 		return nil, fmt.Errorf("prepare %q: %w", query, err)
 	}
-	db.cache[query] = stmt
 	return stmt, nil
 }
 
 // snapshot runs a reader's statements inside its transaction.
 type snapshot struct {
-	db *DB
-	tx *sql.Tx
+	db      *DB
+	tx      *sql.Tx
+	missing []string // queries that the pool has no statement for yet
 }
 
-func (s snapshot) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	stmt, err := s.db.prepared(ctx, query)
+// prepare adds a statement for all readers. One that fails fails again where it
+// is used, and is reported there.
+func (db *DB) prepare(ctx context.Context, query string) {
+	stmt, err := db.reads.PrepareContext(ctx, db.dialect.rebind(query))
 	if err != nil {
-		return nil, err
+		return
 	}
-	return s.tx.StmtContext(ctx, stmt), nil
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if _, ok := db.cache[query]; ok {
+		_ = stmt.Close() // another reader was faster
+		return
+	}
+	db.cache[query] = stmt
 }
