@@ -43,6 +43,7 @@ type Server struct {
 	access    *access.Service
 	pki       *pki.Service
 	iam       *iam.Service
+	gate      *iam.Gate
 	broker    *broker.Broker
 	shadows   *shadow.Service
 	gateway   *gateway.Gateway
@@ -116,7 +117,8 @@ func (s *Server) storeAddress() string {
 func (s *Server) openJournal(ctx context.Context) (err error) {
 	s.journal, err = journal.New(ctx, s.db.Journal(s.config.Account), journal.Config{Now: s.now, Log: s.log})
 	if err == nil {
-		s.onClose(s.journal.Close)
+		go s.journal.Run(context.Background()) // until Close
+		s.onClose(func(context.Context) error { s.journal.Close(); return nil })
 	}
 	return err
 }

@@ -22,6 +22,7 @@ import (
 	"thingd/internal/aws/wire"
 	"thingd/internal/fault"
 	"thingd/internal/gateway"
+	"thingd/internal/iam"
 	"thingd/internal/message"
 	"thingd/internal/pki"
 	"thingd/internal/registry"
@@ -30,7 +31,7 @@ import (
 // guard joins certificates, policies and IAM.
 func (s *Server) guard() *gateway.Guard {
 	return &gateway.Guard{
-		PKI: s.pki, Access: s.access, IAM: s.iam,
+		PKI: s.pki, Access: s.access, IAM: s.iam, Now: s.now,
 		Publisher: func() message.Publisher { return s.broker },
 	}
 }
@@ -39,8 +40,8 @@ func (s *Server) guard() *gateway.Guard {
 // NotImplementedException.
 func (s *Server) front() *wire.Mux {
 	mux := wire.NewMux(wire.Options{
-		Authenticator: s.iam,
-		Authorizer:    &gateway.Authorizer{Guard: s.guard(), IAM: s.iam, Journal: s.journal, Now: s.now},
+		Authenticator: s.gate,
+		Authorizer:    &gateway.Authorizer{Guard: s.guard(), IAM: s.gate, Journal: s.journal, Now: s.now},
 		Now:           s.now, Log: s.log,
 	})
 	data := &api.IoTData{Publisher: s.broker, Broker: s.broker, Limits: s.limits, Shadows: s.shadows, Now: s.now}
@@ -63,7 +64,7 @@ func (s *Server) front() *wire.Mux {
 func (s *Server) web() http.Handler {
 	return &gateway.Web{
 		Guard: s.guard(), API: s.front(),
-		WebSocket: &gateway.WebSocket{Broker: s.broker, Authenticator: s.iam, Journal: s.journal, Now: s.now},
+		WebSocket: &gateway.WebSocket{Broker: s.broker, Authenticator: s.gate, Journal: s.journal, Now: s.now},
 	}
 }
 
@@ -75,10 +76,27 @@ func (s *Server) local() http.Handler {
 	})
 }
 
-// openIAM makes the root access key at first start and tells the owner.
+// openIAM makes the root access key at first start and tells it to the owner of
+// the data folder.
+func (s *Server) openIAM(ctx context.Context) error {
+	s.iam = iam.New(iam.Config{Store: s.db.IAM(s.config.Account), Scope: s.scope, Now: s.now})
+	s.gate = iam.NewGate(s.iam)
+	key, err := s.iam.RootKey(ctx)
+	if err != nil {
+		return fmt.Errorf("the root access key: %w", err)
+	}
+	return s.data.writeCredentials(key.ID, key.Secret, s.config.Region)
+}
+
+// certificateChanged cuts off whoever is connected with a certificate that is
+// not active any more, and ends the sessions that it was given.
 func (s *Server) certificateChanged(id pki.CertificateID, _, to pki.Status) {
-	if to != pki.Active {
-		s.broker.DropPrincipal(string(id), fmt.Sprintf("certificate %s became %s", id, to))
+	if to == pki.Active {
+		return
+	}
+	s.broker.DropPrincipal(string(id), fmt.Sprintf("certificate %s became %s", id, to))
+	if err := s.iam.EndSessionsOf(context.Background(), string(id)); err != nil {
+		s.log.Error("sessions of a withdrawn certificate could not be ended", "certificate", id, "error", err)
 	}
 }
 
@@ -159,4 +177,3 @@ func (a attachments) Policies(ctx context.Context, certificateARN string) (int, 
 func (a attachments) DetachPolicies(ctx context.Context, certificateARN string) error {
 	return a.s.access.DetachAll(ctx, certificateARN)
 }
-

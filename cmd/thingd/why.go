@@ -45,3 +45,22 @@ func (c *whyCommand) Run(ctx context.Context) error {
 	}
 	return journal.Render(os.Stdout, entries(found.Events))
 }
+
+// entries turns the API's shapes into what the journal renders.
+func entries(found []thingdapi.Event) []journal.Entry {
+	all := make([]journal.Entry, len(found))
+	for i, e := range found {
+		all[i] = journal.Entry{Since: e.Since, Event: why.Event{
+			Time: e.Time, ClientID: e.ClientId, Principal: e.Principal, Source: e.Source, Door: e.Door, Server: e.Server,
+			Step: why.Step(e.Step), Cause: why.Cause(e.Cause), Disconnect: why.Disconnect(e.DisconnectReason),
+			Action: e.Action, Resource: e.Resource, Detail: e.Detail, Statement: e.Statement,
+		}}
+		if e.Count != nil {
+			all[i].Count = int(*e.Count)
+		}
+		for _, v := range e.Variables {
+			all[i].Event.Variables = append(all[i].Event.Variables, why.Variable{Name: v.Name, Value: v.Value, Missing: v.Missing != nil && *v.Missing})
+		}
+	}
+	return all
+}

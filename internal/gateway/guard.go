@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"strings"
+	"time"
 
 	"thingd/internal/access"
+	"thingd/internal/aws/wire"
 	"thingd/internal/broker"
+	"thingd/internal/iam"
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
 	"thingd/internal/pki"
@@ -19,14 +22,9 @@ import (
 type Guard struct {
 	PKI       *pki.Service
 	Access    *access.Service
-	IAM       IAM
+	IAM       *iam.Service
 	Publisher func() message.Publisher // the broker, which in turn needs the Guard
-}
-
-// IAM gives the rights of identities that sign.
-type IAM interface {
-	// Rights gives what a signer may do on an MQTT connection.
-	Rights(ctx context.Context, p policy.Principal) (broker.Rights, error)
+	Now       func() time.Time
 }
 
 var _ broker.Guard = (*Guard)(nil)
@@ -45,7 +43,7 @@ var causes = map[pki.Refusal]why.Cause{
 func (g *Guard) Admit(ctx context.Context, a broker.Attempt) (broker.Admission, *why.Event) {
 	switch {
 	case a.Peer.Principal.Kind == policy.BySignature:
-		return g.admitSigner(ctx, a)
+		return g.admitSigner(a)
 	case wantsAuthorizer(a):
 		return broker.Admission{}, refusal(why.AuthorizerRefused, "custom authorizers are not implemented; connect with a registered certificate")
 	case a.Peer.Certificate == nil:
@@ -64,12 +62,22 @@ func refusal(cause why.Cause, detail string) *why.Event {
 	return &why.Event{Step: why.StepConnect, Cause: cause, Detail: detail}
 }
 
-func (g *Guard) admitSigner(ctx context.Context, a broker.Attempt) (broker.Admission, *why.Event) {
-	rights, err := g.IAM.Rights(ctx, a.Peer.Principal)
-	if err != nil {
-		return broker.Admission{}, refusal(why.ServerError, err.Error())
+// webSocketLife is how long a signed WebSocket may stay open.
+const webSocketLife = 24 * time.Hour
+
+func (g *Guard) admitSigner(a broker.Attempt) (broker.Admission, *why.Event) {
+	caller, _ := a.Peer.Identity.(wire.Caller)
+	actor, ok := iam.ActorOf(caller)
+	if !ok {
+		return broker.Admission{}, refusal(why.SignatureInvalid, "")
 	}
-	return broker.Admission{Principal: a.Peer.Principal, Rights: rights, UntilWhy: why.WebSocketTTL}, nil
+	about := policy.Values{}
+	about.Set(policy.KeySourceIP, a.Peer.Remote.Addr().String())
+	about.Set(policy.KeySecureTransport, "true")
+	return broker.Admission{
+		Principal: a.Peer.Principal, Rights: g.IAM.Rights(*actor, about),
+		Until: g.Now().Add(webSocketLife), UntilWhy: why.WebSocketTTL,
+	}, nil
 }
 
 func (g *Guard) admitDevice(ctx context.Context, a broker.Attempt) (broker.Admission, *why.Event) {

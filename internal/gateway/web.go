@@ -36,7 +36,11 @@ func (w *Web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // withCertificate lets the AWS front know the device behind a request.
 func (w *Web) withCertificate(r *http.Request) *http.Request {
 	p := peerFrom(r.Context())
-	if p == nil || p.leaf() == nil || signed(r) {
+	if p == nil {
+		return r
+	}
+	r.TLS = &p.state // the server does not see it below the door's own wrapping
+	if p.leaf() == nil || signed(r) {
 		return r
 	}
 	id := string(pki.IDOf(p.leaf().Raw))

@@ -60,6 +60,12 @@ func connect(address string) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(address), 0o700); err != nil {
 		return nil, explain(address, err)
 	}
+	// Secrets are in it: for the owner alone. SQLite's other files follow suit.
+	file, err := os.OpenFile(address, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, explain(address, err)
+	}
+	file.Close()
 	if db.writes, err = sql.Open("sqlite", sqliteName(address, "")); err != nil {
 		return nil, explain(address, err)
 	}

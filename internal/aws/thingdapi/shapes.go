@@ -25,6 +25,7 @@ type Event struct {
 	Says             string     `json:"says,omitzero"`
 	Remedy           string     `json:"remedy,omitzero"`
 	Count            *int64     `json:"count,omitzero"`
+	Since            time.Time  `json:"since,omitzero"`
 }
 
 // ListEventsRequest is the input of ListEvents, GET /thingd/events.

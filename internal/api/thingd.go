@@ -1,0 +1,60 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+
+	"thingd/internal/aws/thingdapi"
+	"thingd/internal/fault"
+	"thingd/internal/journal"
+	"thingd/internal/why"
+)
+
+// Thingd has the operations that AWS does not.
+type Thingd struct {
+	Journal *journal.Journal
+}
+
+// eventsPage is the default size of a page.
+const eventsPage = 50
+
+// ListEvents lists refusals and disconnects, newest first.
+func (a *Thingd) ListEvents(ctx context.Context, in *thingdapi.ListEventsRequest) (*thingdapi.ListEventsResponse, error) {
+	size := eventsPage
+	if in.MaxResults != nil {
+		size = *in.MaxResults
+	}
+	before, err := strconv.ParseInt(cmp.Or(in.NextToken, "0"), 10, 64)
+	if err != nil {
+		return nil, fault.InvalidRequest("nextToken is not one of ours")
+	}
+	found, next, err := a.Journal.Recent(ctx, journal.Query{
+		ClientID: in.ClientId, Principal: in.Principal, Cause: why.Cause(in.Cause), Before: before, Limit: size,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &thingdapi.ListEventsResponse{Events: []thingdapi.Event{}}
+	if next != 0 {
+		out.NextToken = strconv.FormatInt(next, 10)
+	}
+	for _, e := range found {
+		out.Events = append(out.Events, event(e))
+	}
+	return out, nil
+}
+
+func event(entry journal.Entry) thingdapi.Event {
+	e := entry.Event
+	out := thingdapi.Event{
+		Time: e.Time, ClientId: e.ClientID, Principal: e.Principal, Source: e.Source, Door: e.Door, Server: e.Server,
+		Step: string(e.Step), Cause: string(e.Cause), DisconnectReason: string(e.Disconnect),
+		Action: e.Action, Resource: e.Resource, Detail: e.Detail, Statement: e.Statement,
+		Says: e.Cause.Says(), Remedy: e.Cause.Remedy(), Count: new(int64(entry.Count)), Since: entry.Since,
+	}
+	for _, v := range e.Variables {
+		out.Variables = append(out.Variables, thingdapi.Variable{Name: v.Name, Value: v.Value, Missing: new(v.Missing)})
+	}
+	return out
+}
