@@ -163,3 +163,26 @@ func FuzzTokens(f *testing.F) {
 
 // wait is how long a thing type must have been deprecated.
 func (b *bench) wait() time.Duration { return 5 * time.Minute }
+
+func TestResolve(t *testing.T) {
+	b := newBench(t)
+	for _, test := range []struct {
+		name, arn, want string
+		code            fault.Code
+	}{
+		{"t", "", "t", ""},
+		{"", b.ARN("thing", "a:b"), "a:b", ""},
+		{"t", b.ARN("thing", "t"), "t", ""},
+		{"t", b.ARN("thing", "u"), "", fault.CodeInvalidRequest},
+		{"", "", "", fault.CodeInvalidRequest},
+		{"", "t", "", fault.CodeInvalidRequest},
+		{"", b.ARN("thinggroup", "t"), "", fault.CodeInvalidRequest},
+		{"", b.ARN("thing", ""), "", fault.CodeInvalidRequest},
+		{"", "arn:aws:iot:eu-west-1:999999999999:thing/t", "", fault.CodeNotFound},
+	} {
+		got, err := b.Resolve("thing", test.name, test.arn)
+		if got != test.want || fault.CodeOf(err) != test.code {
+			t.Errorf("%q %q: %q, %v", test.name, test.arn, got, err)
+		}
+	}
+}
