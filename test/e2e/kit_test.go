@@ -54,7 +54,7 @@ func expectKit(t *testing.T, s *server) {
 			"Subscribing to topic 'sdk/test/python'...",
 			"Subscribed with QoS.AT_LEAST_ONCE",
 			"Sending messages until program killed")
-		if !strings.HasPrefix(run.stdout.String(), want) {
+		if !strings.HasPrefix(strings.TrimPrefix(run.stdout.String(), "\n"), want) {
 			t.Errorf("it printed:\n%s\nwant it to begin with:\n%s", run.output(), want)
 		}
 	})
@@ -74,7 +74,7 @@ func expectKit(t *testing.T, s *server) {
 			"1 message(s) received.",
 			"Disconnecting...",
 			"Disconnected!")
-		if prompt(got) != want {
+		if strings.TrimPrefix(prompt(got), "\n") != want {
 			t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
 		}
 	})
