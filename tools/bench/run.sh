@@ -66,7 +66,7 @@ start_thingd() {
 	mkfifo "$1.log"
 	began=$(milliseconds)
 	"$work/thingd" serve --data "$1" --host localhost --profile mqtt \
-		--listen "127.0.0.1:$port" --http "127.0.0.1:$(free_port)" 2>"$1.log" &
+		--listen "127.0.0.1:$port" --http "127.0.0.1:$(free_port)" >/dev/null 2>"$1.log" &
 	pid=$!
 	servers+=("$pid")
 	took=
