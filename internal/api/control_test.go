@@ -27,6 +27,7 @@ import (
 	"thingd/internal/aws/iot"
 	"thingd/internal/aws/sigv4"
 	"thingd/internal/aws/wire"
+	"thingd/internal/broker"
 	"thingd/internal/message"
 	"thingd/internal/registry"
 	"thingd/internal/store"
@@ -77,8 +78,12 @@ func newControl(t *testing.T) *control {
 			return c.access.Exists(ctx, name)
 		},
 	}
+	messages, err := broker.New(c.ctx, broker.Config{Store: db.Broker(controlScope.Account), Now: now, NewID: newID, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
 	mux := wire.NewMux(wire.Options{Authenticator: anyone{}, Authorizer: anyone{}, Now: now, Log: quiet})
-	mux.Mount(iot.Service, &api.IoT{Scope: controlScope, Registry: c.registry, Access: c.access})
+	mux.Mount(iot.Service, &api.IoT{Scope: controlScope, Registry: c.registry, Access: c.access, Broker: messages})
 	server := httptest.NewServer(mux)
 	t.Cleanup(func() {
 		server.Close()

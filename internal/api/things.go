@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"thingd/internal/aws/iot"
+	"thingd/internal/broker"
 	"thingd/internal/registry"
 )
 
@@ -94,4 +95,31 @@ func page(token string, size *int) registry.Page {
 		p.Size = *size
 	}
 	return p
+}
+
+// GetThingConnectivityData tells whether a thing's own connection is there: that
+// of the client whose ID is the thing's name. AWS answers it from the fleet index;
+// here the broker knows at once.
+func (a *IoT) GetThingConnectivityData(ctx context.Context, in *iot.GetThingConnectivityDataRequest) (*iot.GetThingConnectivityDataResponse, error) {
+	thing, err := a.Registry.Thing(ctx, in.ThingName)
+	if err != nil {
+		return nil, err
+	}
+	c, _ := a.Broker.Connection(thing.Name)
+	return connectivity(thing.Name, c), nil
+}
+
+// connectivity describes the connection of a thing, the zero one where there was
+// none.
+func connectivity(thing string, c broker.Connection) *iot.GetThingConnectivityDataResponse {
+	out := &iot.GetThingConnectivityDataResponse{ThingName: thing, Connected: &c.Connected}
+	switch {
+	case c.Connected:
+		out.Timestamp, out.DisconnectReason = c.ConnectedSince, iot.DisconnectReasonValueNone
+	case c.DisconnectReason != "":
+		out.Timestamp, out.DisconnectReason = c.Left, c.DisconnectReason
+	default:
+		out.Timestamp, out.DisconnectReason = c.Left, iot.DisconnectReasonValueUnknown
+	}
+	return out
 }

@@ -42,6 +42,9 @@ func TestThingOperations(t *testing.T) {
 	c.gives(`{"DefaultClientId":"pump:7","ThingName":"pump:7","ThingId":"id-1","ThingArn":"arn:aws:iot:eu-west-1:111122223333:thing/pump:7",
 		"Attributes":{},"Version":4}`)(c.DescribeThing(c.ctx, &sdk.DescribeThingInput{ThingName: name}))
 
+	c.gives(`{"ThingName":"pump:7","Connected":false,"DisconnectReason":"UNKNOWN"}`)(c.GetThingConnectivityData(c.ctx, &sdk.GetThingConnectivityDataInput{ThingName: name}))
+	c.refuses(404, "ResourceNotFound")(c.GetThingConnectivityData(c.ctx, &sdk.GetThingConnectivityDataInput{ThingName: aws.String("no")}))
+
 	c.refuses(409, "VersionConflict")(c.DeleteThing(c.ctx, &sdk.DeleteThingInput{ThingName: name, ExpectedVersion: aws.Int64(9)}))
 	c.ok()(c.DeleteThing(c.ctx, &sdk.DeleteThingInput{ThingName: name, ExpectedVersion: aws.Int64(4)}))
 	c.ok()(c.DeleteThing(c.ctx, &sdk.DeleteThingInput{ThingName: name}))
