@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	"thingd/internal/aws/thingdapi"
 	"thingd/internal/journal"
@@ -50,8 +51,8 @@ func (c *whyCommand) Run(ctx context.Context) error {
 func entries(found []thingdapi.Event) []journal.Entry {
 	all := make([]journal.Entry, len(found))
 	for i, e := range found {
-		all[i] = journal.Entry{Since: e.Since, Event: why.Event{
-			Time: e.Time, ClientID: e.ClientId, Principal: e.Principal, Source: e.Source, Door: e.Door, Server: e.Server,
+		all[i] = journal.Entry{Since: moment(e.Since), Event: why.Event{
+			Time: moment(e.Time), ClientID: e.ClientId, Principal: e.Principal, Source: e.Source, Door: e.Door, Server: e.Server,
 			Step: why.Step(e.Step), Cause: why.Cause(e.Cause), Disconnect: why.Disconnect(e.DisconnectReason),
 			Action: e.Action, Resource: e.Resource, Detail: e.Detail, Statement: e.Statement,
 		}}
@@ -63,4 +64,12 @@ func entries(found []thingdapi.Event) []journal.Entry {
 		}
 	}
 	return all
+}
+
+// moment reads milliseconds since 1970, in the reader's own time zone.
+func moment(ms *int64) time.Time {
+	if ms == nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(*ms)
 }

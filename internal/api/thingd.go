@@ -48,10 +48,10 @@ func (a *Thingd) ListEvents(ctx context.Context, in *thingdapi.ListEventsRequest
 func event(entry journal.Entry) thingdapi.Event {
 	e := entry.Event
 	out := thingdapi.Event{
-		Time: e.Time, ClientId: e.ClientID, Principal: e.Principal, Source: e.Source, Door: e.Door, Server: e.Server,
+		Time: new(e.Time.UnixMilli()), ClientId: e.ClientID, Principal: e.Principal, Source: e.Source, Door: e.Door, Server: e.Server,
 		Step: string(e.Step), Cause: string(e.Cause), DisconnectReason: string(e.Disconnect),
 		Action: e.Action, Resource: e.Resource, Detail: e.Detail, Statement: e.Statement,
-		Says: e.Cause.Says(), Remedy: e.Cause.Remedy(), Count: new(int64(entry.Count)), Since: entry.Since,
+		Says: e.Cause.Says(), Remedy: e.Cause.Remedy(), Count: new(int64(entry.Count)), Since: new(entry.Since.UnixMilli()),
 	}
 	for _, v := range e.Variables {
 		out.Variables = append(out.Variables, thingdapi.Variable{Name: v.Name, Value: v.Value, Missing: new(v.Missing)})

@@ -2,13 +2,9 @@
 
 package thingdapi
 
-import (
-	"time"
-)
-
 // Event is a member of ListEventsResponse.
 type Event struct {
-	Time             time.Time  `json:"time,omitzero"`
+	Time             *int64     `json:"time,omitzero"`
 	ClientId         string     `json:"clientId,omitzero"`
 	Principal        string     `json:"principal,omitzero"`
 	Source           string     `json:"source,omitzero"`
@@ -25,7 +21,7 @@ type Event struct {
 	Says             string     `json:"says,omitzero"`
 	Remedy           string     `json:"remedy,omitzero"`
 	Count            *int64     `json:"count,omitzero"`
-	Since            time.Time  `json:"since,omitzero"`
+	Since            *int64     `json:"since,omitzero"`
 }
 
 // ListEventsRequest is the input of ListEvents, GET /thingd/events.
