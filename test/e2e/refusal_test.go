@@ -15,38 +15,42 @@ func TestDeviceWithoutPolicyIsRefusedInSilenceAndExplained(t *testing.T) {
 	s := startServer(t)
 	lamp := s.register(t, "lamp", "")
 
-	t.Run("AWSIoTPythonSDK raises connectTimeoutException", func(t *testing.T) {
-		t.Parallel()
-		got := basicPubSub(t, s, lamp, "-id", "dummy").fail(t)
-		if !strings.Contains(got, "connectTimeoutException") {
-			t.Errorf("it printed:\n%s", got)
-		}
-	})
-
-	t.Run("mqtt 3.1.1 sees a close without CONNACK", func(t *testing.T) {
-		t.Parallel()
-		if got := connect(t, s, lamp, connect311("lamp")); len(got) != 0 {
-			t.Errorf("the server sent % x before it closed, want nothing", got)
-		}
-	})
-
-	t.Run("mqtt 5 is told not authorized", func(t *testing.T) {
-		t.Parallel()
-		got := connect(t, s, lamp, connect5("lamp"))
-		if len(got) < 4 || got[0] != 0x20 || got[3] != 0x87 {
-			t.Errorf("the server sent % x, want a CONNACK with reason 87", got)
-		}
-	})
-
-	t.Run("thingd why names the statement that is missing", func(t *testing.T) {
-		t.Parallel()
-		connect(t, s, lamp, connect311("refused-lamp"))
-		got := s.thingd(t, "why", "refused-lamp").succeed(t)
-		for _, part := range []string{"refused-lamp", "iot:Connect", ":client/refused-lamp"} {
-			if !strings.Contains(got, part) {
-				t.Errorf("`thingd why` does not say %q; it printed:\n%s", part, got)
+	// A group, because what runs in parallel has to be over before the policy is
+	// attached.
+	t.Run("refused", func(t *testing.T) {
+		t.Run("AWSIoTPythonSDK raises connectTimeoutException", func(t *testing.T) {
+			t.Parallel()
+			got := basicPubSub(t, s, lamp, "-id", "dummy").fail(t)
+			if !strings.Contains(got, "connectTimeoutException") {
+				t.Errorf("it printed:\n%s", got)
 			}
-		}
+		})
+
+		t.Run("mqtt 3.1.1 sees a close without CONNACK", func(t *testing.T) {
+			t.Parallel()
+			if got := connect(t, s, lamp, connect311("lamp")); len(got) != 0 {
+				t.Errorf("the server sent % x before it closed, want nothing", got)
+			}
+		})
+
+		t.Run("mqtt 5 is told not authorized", func(t *testing.T) {
+			t.Parallel()
+			got := connect(t, s, lamp, connect5("lamp"))
+			if len(got) < 4 || got[0] != 0x20 || got[3] != 0x87 {
+				t.Errorf("the server sent % x, want a CONNACK with reason 87", got)
+			}
+		})
+
+		t.Run("thingd why names the statement that is missing", func(t *testing.T) {
+			t.Parallel()
+			connect(t, s, lamp, connect311("refused-lamp"))
+			got := s.thingd(t, "why", "refused-lamp").succeed(t)
+			for _, part := range []string{"refused-lamp", "iot:Connect", ":client/refused-lamp"} {
+				if !strings.Contains(got, part) {
+					t.Errorf("`thingd why` does not say %q; it printed:\n%s", part, got)
+				}
+			}
+		})
 	})
 
 	t.Run("and served once the policy is attached", func(t *testing.T) {

@@ -16,11 +16,12 @@ import (
 
 // server is one thingd in a data folder of its own.
 type server struct {
-	Data string   // its data folder
-	Port string   // of the TLS door: MQTT, WebSocket and HTTPS
-	HTTP string   // address of the door on loopback, plain HTTP
-	args []string // of `thingd serve`; none gives all defaults
-	run  *program
+	Data  string   // its data folder
+	Port  string   // of the TLS door: MQTT, WebSocket and HTTPS
+	HTTP  string   // address of the door on loopback, plain HTTP
+	args  []string // of `thingd serve`; none gives all defaults
+	run   *program
+	asked bool // whether we have ended the present run
 }
 
 // startServer runs `thingd serve` in an empty folder on free ports and waits
@@ -31,14 +32,22 @@ func startServer(t *testing.T, args ...string) *server {
 	s := &server{Data: filepath.Join(t.TempDir(), "data"), Port: freePort(t), HTTP: "127.0.0.1:" + freePort(t)}
 	s.args = append([]string{"--data", s.Data, "--host", "localhost", "--listen", "127.0.0.1:" + s.Port, "--http", s.HTTP}, args...)
 	s.start(t)
-	t.Cleanup(func() { s.stop(t) })
 	return s
 }
 
+// start runs the server, anew after stop or kill. If it still runs at the end
+// of the test it is stopped; if it has ended by then unasked, the test fails.
 func (s *server) start(t *testing.T) {
 	t.Helper()
 	home := filepath.Dir(s.Data)
 	s.run = start(t, home, plainEnv(home), thingd, append([]string{"serve"}, s.args...)...)
+	run := s.run
+	s.asked = false
+	t.Cleanup(func() {
+		if s.run == run && !s.asked {
+			s.stop(t)
+		}
+	})
 	if !s.run.stderr.await(containingLine("ready"), patience, s.run.over) {
 		t.Fatalf("no line \"ready\" from %s\n%s", s.run, s.log())
 	}
@@ -61,7 +70,7 @@ func (s *server) expectReadyz(t *testing.T) {
 // failed.
 func (s *server) stop(t *testing.T) {
 	t.Helper()
-	s.run.signal(syscall.SIGTERM)
+	s.ask(syscall.SIGTERM)
 	select {
 	case <-s.run.over:
 	case <-time.After(patience):
@@ -84,8 +93,14 @@ func (s *server) stop(t *testing.T) {
 
 // kill ends the server as a power cut does.
 func (s *server) kill() {
-	s.run.signal(syscall.SIGKILL)
+	s.ask(syscall.SIGKILL)
 	<-s.run.over
+}
+
+// ask ends the present run of the server.
+func (s *server) ask(sig syscall.Signal) {
+	s.asked = true
+	s.run.signal(sig)
 }
 
 // log gives the end of what the server has printed.
