@@ -23,11 +23,14 @@ type Config struct {
 	Region  string   `default:"us-east-1" help:"AWS region in resource names and signatures."`
 	Profile string   `default:"aws" enum:"aws,mqtt" help:"Rules of the broker: aws keeps to AWS IoT Core's rules and limits, mqtt to the OASIS standards with QoS 2."`
 
-	Limits map[string]string `name:"limit" placeholder:"NAME=VALUE" help:"Change one of the broker's limits, such as publish-rate=0 (0 is no limit). Repeatable; 'thingd limits' lists them."`
+	Limits map[string]string `name:"limit" placeholder:"NAME=VALUE" help:"Change one of the broker's limits, such as publish-rate=0. Repeatable, in the environment separated by semicolons; 'thingd limits' lists them."`
 
 	Store       string `placeholder:"URL" help:"Database: postgres://… for PostgreSQL. Default: SQLite in the data folder."`
 	Bus         string `placeholder:"URL" help:"Message bus to other nodes, nats://…. Default: none, this is the only node."`
-	SealKeyFile string `placeholder:"FILE" help:"File with a key that seals private keys and secrets at rest."`
+	SealKeyFile string `placeholder:"FILE" help:"File with a key of 32 random bytes that seals private keys and secrets at rest. Make it with: head -c 32 /dev/urandom. Keep a copy: without it the data folder is worthless."`
+
+	Handshaking      int           `default:"20000" help:"Connections that may be under way to their first request at once. More are closed."`
+	HandshakeTimeout time.Duration `default:"10s" help:"Time that a client has for its TLS handshake, and for the head of an HTTP request."`
 
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn, error."`
 	LogFormat string `default:"text" enum:"text,json" help:"Format of the log on standard error: text or json."`
@@ -55,6 +58,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("--host needs a name or address that clients can use")
 	case c.Bus != "":
 		return fmt.Errorf("--bus: running several nodes is not implemented yet; start without it")
+	case c.Handshaking < 0 || c.HandshakeTimeout < 0 || c.DrainTimeout < 0:
+		return fmt.Errorf("--handshaking, --handshake-timeout and --drain-timeout cannot be negative")
 	}
 	for _, host := range c.Host {
 		if strings.ContainsAny(host, ":/ ") && !isAddress(host) {

@@ -48,11 +48,12 @@ func (d *dataDir) close() error { return d.lock.Close() }
 
 // Endpoint is what endpoint.json tells the other subcommands.
 type Endpoint struct {
-	Host    string `json:"host"`    // as DescribeEndpoint gives it
-	Port    int    `json:"port"`    // of the first TLS door
-	HTTP    string `json:"http"`    // address of the plain door
-	Region  string `json:"region"`  //
-	Account string `json:"account"` //
+	Host    string   `json:"host"`  // as DescribeEndpoint gives it
+	Port    int      `json:"port"`  // of the first TLS door
+	Doors   []string `json:"doors"` // addresses of all TLS doors
+	HTTP    string   `json:"http"`  // address of the plain door
+	Region  string   `json:"region"`
+	Account string   `json:"account"`
 }
 
 // ReadEndpoint reads where the server of a data folder listens.

@@ -34,8 +34,9 @@ type Server struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	data *dataDir
-	db   *store.DB
+	data   *dataDir
+	sealer pki.Sealer // nil: secrets lie in the clear, readable by the server alone
+	db     *store.DB
 
 	authority *pki.Authority
 	journal   *journal.Journal
@@ -92,11 +93,14 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	}
 	s.onClose(func(context.Context) error { return s.data.close() })
 
+	if err := s.openSealer(); err != nil {
+		return err
+	}
 	// Making keys and making tables take about as long; do both at once.
 	var keys sync.WaitGroup
 	var keyErr error
 	keys.Go(func() {
-		s.authority, keyErr = pki.OpenAuthority(s.config.Data, pki.Options{Hosts: s.config.Host, Now: s.now, Log: s.log})
+		s.authority, keyErr = pki.OpenAuthority(s.config.Data, pki.Options{Hosts: s.config.Host, Now: s.now, Sealer: s.sealer, Log: s.log})
 	})
 	s.db, err = store.Open(ctx, s.storeAddress(), s.log)
 	keys.Wait()
@@ -167,6 +171,7 @@ func (s *Server) openDoors(context.Context) error {
 	s.gateway = gateway.New(gateway.Config{
 		TLS: s.authority.ServerConfig(), Broker: s.broker, HTTP: s.web(), Local: s.local(),
 		Journal: s.journal, Now: s.now, Log: s.log,
+		HandshakeTimeout: s.config.HandshakeTimeout, Handshaking: s.config.Handshaking,
 	})
 	s.onClose(s.gateway.Close)
 	return nil
@@ -188,7 +193,7 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 		jobs.Go(func() { job(work) })
 	}
 	s.gateway.Start()
-	s.log.Info("listening", "host", endpoint.Host, "tls", s.config.Listen, "http", endpoint.HTTP, "profile", s.config.Profile)
+	s.log.Info("listening", "host", endpoint.Host, "tls", endpoint.Doors, "http", endpoint.HTTP, "profile", s.config.Profile)
 	ready(endpoint)
 	<-ctx.Done()
 	s.log.Info("stopping")
@@ -223,7 +228,7 @@ func (s *Server) listen() (Endpoint, error) {
 	if len(s.config.Listen) == 0 {
 		s.config.Listen, optional = defaultDoors, ":443"
 	}
-	var first net.Addr
+	var doors []net.Addr
 	for _, addr := range s.config.Listen {
 		bound, err := s.gateway.ListenTLS(addr)
 		if err != nil && addr == optional {
@@ -233,18 +238,24 @@ func (s *Server) listen() (Endpoint, error) {
 		if err != nil {
 			return Endpoint{}, err
 		}
-		if first == nil {
-			first = bound
-		}
+		doors = append(doors, bound)
 	}
 	plain, err := s.gateway.ListenPlain(s.config.HTTP)
 	if err != nil {
 		return Endpoint{}, err
 	}
 	return Endpoint{
-		Host: s.config.Host[0], Port: first.(*net.TCPAddr).Port, HTTP: plain.String(),
+		Host: s.config.Host[0], Port: doors[0].(*net.TCPAddr).Port, Doors: texts(doors), HTTP: plain.String(),
 		Region: s.config.Region, Account: s.config.Account,
 	}, nil
+}
+
+func texts(addrs []net.Addr) []string {
+	all := make([]string, len(addrs))
+	for i, addr := range addrs {
+		all[i] = addr.String()
+	}
+	return all
 }
 
 // housekeeping does what is due now and then.

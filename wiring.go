@@ -79,7 +79,7 @@ func (s *Server) local() http.Handler {
 // openIAM makes the root access key at first start and tells it to the owner of
 // the data folder.
 func (s *Server) openIAM(ctx context.Context) error {
-	s.iam = iam.New(iam.Config{Store: s.db.IAM(s.config.Account), Scope: s.scope, Now: s.now})
+	s.iam = iam.New(iam.Config{Store: s.db.IAM(s.config.Account), Scope: s.scope, Sealer: s.sealer, Now: s.now})
 	s.gate = iam.NewGate(s.iam)
 	key, err := s.iam.RootKey(ctx)
 	if err != nil {

@@ -23,7 +23,7 @@ type commands struct {
 	Limits  limitsCommand  `cmd:"" help:"List the broker's limits and their values."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
-	Config kong.ConfigFlag `help:"Configuration file in JSON, members named like the flags." placeholder:"FILE"`
+	Config string `placeholder:"FILE" help:"Configuration file: a JSON object with members named like the flags of 'thingd serve'. Command line and environment go before it."`
 }
 
 func main() {
@@ -38,9 +38,7 @@ func run(args []string) int {
 	parser, err := kong.New(&c,
 		kong.Name("thingd"),
 		kong.Description("A self-hosted device cloud that speaks AWS IoT Core's protocols and APIs."),
-		kong.UsageOnError(),
 		kong.DefaultEnvars("THINGD"),
-		kong.Configuration(kong.JSON),
 		kong.Exit(func(code int) { exit = code }),
 	)
 	if err != nil {
