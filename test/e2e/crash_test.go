@@ -11,8 +11,9 @@ import (
 )
 
 // TestNothingAcknowledgedIsLostInACrash kills the server at a random instant
-// while publishers send QoS 1 messages to absent persistent sessions, starts it
-// again, and lets the load generator count what was acknowledged and never came.
+// while publishers send QoS 1 messages to absent persistent sessions, or these
+// come to take them, starts it again, and lets the load generator count what was
+// acknowledged and never came.
 // Once by default; E2E_TORTURE, a duration, makes it go on for that long.
 func TestNothingAcknowledgedIsLostInACrash(t *testing.T) {
 	t.Parallel()
