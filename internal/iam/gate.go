@@ -118,7 +118,7 @@ func (g *Gate) passRoles(ctx context.Context, actor *Actor, call wire.Call) erro
 // keysOf are the condition keys that a call's input brings.
 func keysOf(call wire.Call) policy.Values {
 	v := policy.Values{}
-	if arn := call.Member("PolicyArn"); arn != "" {
+	if arn := member(call, "PolicyArn"); arn != "" {
 		v.Set("iam:PolicyARN", arn)
 	}
 	return v

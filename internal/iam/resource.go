@@ -64,7 +64,7 @@ func (s *Service) resources(ctx context.Context, a *Actor, call wire.Call) ([]st
 	case "sagemaker":
 		return s.sagemakerResources(call), nil
 	}
-	input := reflect.Indirect(reflect.ValueOf(call.Input))
+	input := inputOf(call)
 	names := pathMembers(input)
 	if other, ok := instead[call.Action()]; ok {
 		names = other
@@ -87,22 +87,22 @@ func orAny(arns []string) []string {
 
 // iotResource is the ARN that a member stands for; "" where it is absent or
 // names no resource of its own.
-func (s *Service) iotResource(call wire.Call, member, value string) string {
+func (s *Service) iotResource(call wire.Call, name, value string) string {
 	if value == "" {
 		return ""
 	}
-	if strings.HasPrefix(value, "arn:") && (strings.HasSuffix(member, "Arn") || member == "target" || member == "principal") {
+	if strings.HasPrefix(value, "arn:") && (strings.HasSuffix(name, "Arn") || name == "target" || name == "principal") {
 		return value
 	}
-	kind := kinds[member]
+	kind := kinds[name]
 	switch {
-	case member == "thingName" && call.Member("shadowName") != "":
-		value += "/" + call.Member("shadowName") // a named shadow is a resource of its own
-	case member == "metricName" && strings.HasPrefix(call.Operation.URI, "/fleet-metric"):
+	case name == "thingName" && member(call, "shadowName") != "":
+		value += "/" + member(call, "shadowName") // a named shadow is a resource of its own
+	case name == "metricName" && strings.HasPrefix(call.Operation.URI, "/fleet-metric"):
 		kind = "fleetmetric"
-	case member == "metricName":
+	case name == "metricName":
 		kind = "custommetric"
-	case member == "name" && strings.HasPrefix(call.Operation.URI, "/dimensions"):
+	case name == "name" && strings.HasPrefix(call.Operation.URI, "/dimensions"):
 		kind = "dimension"
 	case kind == "":
 		return ""
@@ -164,6 +164,11 @@ func placeOf(field reflect.StructField) (name string, inPath bool) {
 	return name, inPath
 }
 
+func inputOf(call wire.Call) reflect.Value { return reflect.Indirect(reflect.ValueOf(call.Input)) }
+
+// member is valueOf for a call's input.
+func member(call wire.Call, name string) string { return valueOf(inputOf(call), name) }
+
 // valueOf is the value of the string member of this name; "" without one.
 func valueOf(input reflect.Value, name string) string {
 	for i := range input.NumField() {
@@ -176,12 +181,12 @@ func valueOf(input reflect.Value, name string) string {
 
 // sagemakerResources: SageMaker writes names in lower case in ARNs.
 func (s *Service) sagemakerResources(call wire.Call) []string {
-	fleet := strings.ToLower(call.Member("DeviceFleetName"))
+	fleet := strings.ToLower(member(call, "DeviceFleetName"))
 	if fleet == "" {
 		return []string{"*"}
 	}
 	resource := "device-fleet/" + fleet
-	if device := strings.ToLower(call.Member("DeviceName")); device != "" {
+	if device := strings.ToLower(member(call, "DeviceName")); device != "" {
 		resource += "/device/" + device
 	}
 	return []string{s.scope.Of("sagemaker", resource)}
@@ -192,13 +197,13 @@ func (s *Service) sagemakerResources(call wire.Call) []string {
 func (s *Service) iamResources(ctx context.Context, a *Actor, call wire.Call) ([]string, error) {
 	switch {
 	case call.Operation.Name == "CreatePolicy":
-		return []string{s.policyARN(path(call.Member("Path")), call.Member("PolicyName"))}, nil
-	case call.Member("RoleName") != "":
+		return []string{s.policyARN(path(member(call, "Path")), member(call, "PolicyName"))}, nil
+	case member(call, "RoleName") != "":
 		return s.roleResource(ctx, call)
-	case call.Member("UserName") != "":
+	case member(call, "UserName") != "":
 		return s.userResource(ctx, call)
-	case call.Member("PolicyArn") != "":
-		return []string{call.Member("PolicyArn")}, nil
+	case member(call, "PolicyArn") != "":
+		return []string{member(call, "PolicyArn")}, nil
 	case strings.Contains(call.Operation.Name, "AccessKey") || call.Operation.Name == "GetUser":
 		return []string{a.Owner}, nil // without a user name these mean the caller
 	}
@@ -206,17 +211,17 @@ func (s *Service) iamResources(ctx context.Context, a *Actor, call wire.Call) ([
 }
 
 func (s *Service) roleResource(ctx context.Context, call wire.Call) ([]string, error) {
-	role, err := s.Role(ctx, call.Member("RoleName"))
+	role, err := s.Role(ctx, member(call, "RoleName"))
 	if fault.Is(err, fault.CodeNotFound) {
-		role, err = Role{Name: call.Member("RoleName"), Path: path(call.Member("Path"))}, nil
+		role, err = Role{Name: member(call, "RoleName"), Path: path(member(call, "Path"))}, nil
 	}
 	return []string{s.RoleARN(role)}, err
 }
 
 func (s *Service) userResource(ctx context.Context, call wire.Call) ([]string, error) {
-	user, err := s.User(ctx, call.Member("UserName"))
+	user, err := s.User(ctx, member(call, "UserName"))
 	if fault.Is(err, fault.CodeNotFound) {
-		user, err = User{Name: call.Member("UserName"), Path: path(call.Member("Path"))}, nil
+		user, err = User{Name: member(call, "UserName"), Path: path(member(call, "Path"))}, nil
 	}
 	return []string{s.UserARN(user)}, err
 }
