@@ -34,17 +34,17 @@ fail() {
 
 record() { echo "$2" >>"$work/figure.$1"; }
 
-# three NAME: minimum, median and maximum.
-three() {
-	sort -g "$work/figure.$1" | awk '{v[NR] = $1} END {
-		print v[1], (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2, v[NR]}'
-}
-
 heading() { printf '%-10s %-40s %12s %12s %12s\n' "$1" figure minimum median maximum; }
 
-show() { # WHO TEXT NAME
-	# shellcheck disable=SC2046,SC2183 # three words
-	printf '%-10s %-40s %12.4g %12.4g %12.4g\n' "$1" "$2" $(three "$3")
+# show WHO TEXT NAME: minimum, median and maximum of a figure, four digits or more
+show() {
+	sort -g "$work/figure.$3" | awk -v who="$1" -v text="$2" '
+		function short(x) { return sprintf(x < 1000 ? "%.4g" : "%.0f", x) }
+		{ v[NR] = $1 }
+		END {
+			median = (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2
+			printf "%-10s %-40s %12s %12s %12s\n", who, text, short(v[1]), short(median), short(v[NR])
+		}'
 }
 
 # --- servers
@@ -208,7 +208,8 @@ show_side_by_side() {
 	done
 }
 
-go build -o "$work/thingd" ./cmd/thingd
+# BENCH_THINGD names a binary to measure instead of this checkout's.
+if [ -n "${BENCH_THINGD:-}" ]; then cp "$BENCH_THINGD" "$work/thingd"; else go build -o "$work/thingd" ./cmd/thingd; fi
 go build -o "$work/mqttload" ./tools/mqttload
 "$work/mqttload" certs -out "$work/certs" -n 1
 measure_alone
