@@ -301,6 +301,7 @@ func TestAssumeRole(t *testing.T) {
 	byService := role("service", trusting(`"Service":"credentials.iot.amazonaws.com"`))
 	external := role("external", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111122223333"},
 		"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"pass"}}}]}`)
+	tagging := role("tagging", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`)
 	for _, test := range []struct {
 		name  string
 		actor iam.Actor
@@ -318,6 +319,9 @@ func TestAssumeRole(t *testing.T) {
 		{"refused/another path", root, iam.AssumeOrder{RoleARN: strings.Replace(byAccount, "role/", "role/lab/", 1)}, fault.CodeAccessDenied},
 		{"ok/external ID", bob, iam.AssumeOrder{RoleARN: external, ExternalID: "pass"}, ""},
 		{"refused/wrong external ID", bob, iam.AssumeOrder{RoleARN: external, ExternalID: "word"}, fault.CodeAccessDenied},
+		{"refused/session tags that the trust does not mention", root, iam.AssumeOrder{RoleARN: byAccount, Tags: []iam.Tag{{Key: "team", Value: "admin"}}}, fault.CodeAccessDenied},
+		{"ok/session tags", root, iam.AssumeOrder{RoleARN: tagging, Tags: []iam.Tag{{Key: "team", Value: "admin"}}}, ""},
+		{"refused/source identity that the trust does not mention", root, iam.AssumeOrder{RoleARN: byAccount, SourceIdentity: "ann"}, fault.CodeAccessDenied},
 		{"refused/longer than the role allows", bob, iam.AssumeOrder{RoleARN: byAccount, Duration: 2 * time.Hour}, fault.CodeValidation},
 		{"refused/broken session policy", bob, iam.AssumeOrder{RoleARN: byAccount, Policy: "{}"}, fault.CodeMalformedPolicy},
 		{"refused/missing session policy", bob, iam.AssumeOrder{RoleARN: byAccount, PolicyARNs: []string{"arn:aws:iam::aws:policy/No"}}, fault.CodeValidation},

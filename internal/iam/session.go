@@ -40,7 +40,7 @@ func (s *Service) AssumeRole(ctx context.Context, a *Actor, o AssumeOrder) (Cred
 		return Credentials{}, Identity{}, err
 	}
 	if !found { // the same answer as for a role that does not trust: names are not to be guessed
-		return Credentials{}, Identity{}, s.mayNotAssume(a, o.RoleARN)
+		return Credentials{}, Identity{}, s.mayNotAssume(a, "sts:AssumeRole", o.RoleARN)
 	}
 	if err := s.trusts(ctx, role, a, o); err != nil {
 		return Credentials{}, Identity{}, err
@@ -58,37 +58,72 @@ func (s *Service) AssumeRole(ctx context.Context, a *Actor, o AssumeOrder) (Cred
 	return credentials, s.assumed(named(ByRole, role.Name, role.ID, s.RoleARN(role)), o.SessionName), err
 }
 
-func (s *Service) mayNotAssume(a *Actor, roleARN string) error {
-	return fault.New(fault.CodeAccessDenied, "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", a.ARN, roleARN)
+func (s *Service) mayNotAssume(a *Actor, action, roleARN string) error {
+	return fault.New(fault.CodeAccessDenied, "User: %s is not authorized to perform: %s on resource: %s", a.ARN, action, roleARN)
 }
 
 // trusts checks the role's trust policy, and the actor's own where the trust
-// goes to the account only.
+// goes to the account only. What the order adds to the session (tags, a source
+// identity) is asked for as well, because policies may build on it.
 func (s *Service) trusts(ctx context.Context, role Role, a *Actor, o AssumeOrder) error {
 	trust, err := trustOf(role)
 	if err != nil {
 		return err
 	}
-	more := policy.Values{}
-	more.Set("sts:RoleSessionName", o.SessionName)
-	if o.ExternalID != "" {
-		more.Set("sts:ExternalId", o.ExternalID)
+	more := assumeKeys(o)
+	for _, action := range assumeActions(o) {
+		allowed, err := s.trustsFor(ctx, trust, a, action, o.RoleARN, more)
+		if err != nil {
+			return err
+		}
+		if !allowed {
+			return s.mayNotAssume(a, action, o.RoleARN)
+		}
 	}
+	return nil
+}
+
+func (s *Service) trustsFor(ctx context.Context, trust *policy.Set, a *Actor, action, roleARN string, more policy.Values) (bool, error) {
 	caller := policy.Caller{Type: "AWS", IDs: []string{a.ARN, a.Owner}, Account: s.scope.Account}
-	q := policy.Request{Action: "sts:AssumeRole", Resource: o.RoleARN, Context: s.circumstances(a, more), Caller: caller}
+	q := policy.Request{Action: action, Resource: roleARN, Context: s.circumstances(a, more), Caller: caller}
 	if !trust.Decide(q).Allowed() {
-		return s.mayNotAssume(a, o.RoleARN)
+		return false, nil
 	}
-	own, err := s.Decide(ctx, a, "sts:AssumeRole", o.RoleARN, more)
-	if err != nil {
-		return err
+	own, err := s.Decide(ctx, a, action, roleARN, more)
+	if err != nil || own.Allowed() {
+		return err == nil, err
 	}
 	q.Caller.Account = ""
 	byName := trust.Decide(q).Allowed()
-	if own.Allowed() || byName && own.Outcome != policy.ExplicitDeny && a.limits == nil {
-		return nil
+	return byName && own.Outcome != policy.ExplicitDeny && a.limits == nil, nil
+}
+
+// assumeActions are the permissions that an order needs.
+func assumeActions(o AssumeOrder) []string {
+	actions := []string{"sts:AssumeRole"}
+	if len(o.Tags) > 0 {
+		actions = append(actions, "sts:TagSession")
 	}
-	return s.mayNotAssume(a, o.RoleARN)
+	if o.SourceIdentity != "" {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
+	return actions
+}
+
+// assumeKeys are the condition keys that an order brings.
+func assumeKeys(o AssumeOrder) policy.Values {
+	v := policy.Values{}
+	v.Set("sts:RoleSessionName", o.SessionName)
+	if o.ExternalID != "" {
+		v.Set("sts:ExternalId", o.ExternalID)
+	}
+	if o.SourceIdentity != "" {
+		v.Set("sts:SourceIdentity", o.SourceIdentity)
+	}
+	for _, tag := range o.Tags {
+		v.Set("aws:RequestTag/"+tag.Key, tag.Value)
+	}
+	return v
 }
 
 func trustOf(role Role) (*policy.Set, error) {
