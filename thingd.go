@@ -56,6 +56,11 @@ type Server struct {
 // error is one sentence for the operator, and nothing was changed by a failure
 // that could be seen beforehand.
 func New(ctx context.Context, config Config) (*Server, error) {
+	return newServer(ctx, config, time.Now)
+}
+
+// newServer is New with a clock for tests.
+func newServer(ctx context.Context, config Config, now func() time.Time) (*Server, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
@@ -64,7 +69,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: config, limits: limits, log: config.logger(), now: time.Now,
+		config: config, limits: limits, log: config.logger(), now: now,
 		scope: arn.Scope{Partition: "aws", Region: config.Region, Account: config.Account},
 	}
 	if err := s.open(ctx); err != nil {

@@ -3,9 +3,11 @@ package gateway
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"thingd/internal/aws/wire"
@@ -29,6 +31,7 @@ func (g *Gateway) accept(l net.Listener) {
 		tcp := conn.(*net.TCPConn)
 		if !g.enter(tcp) {
 			g.stats.Overflow.Add(1)
+			g.record(tcp, why.TooFast, "", fmt.Sprintf("%d connections are under way to their first request already", g.Handshaking))
 			tcp.Close()
 			continue
 		}
@@ -36,7 +39,9 @@ func (g *Gateway) accept(l net.Listener) {
 	}
 }
 
-// enter counts a connection among those that have not said what they want.
+// enter counts a connection among those that have not said what they want: the
+// first CONNECT or HTTP request settles it. Whoever stays silent is timed out by
+// the TLS handshake, the broker or the HTTP server.
 func (g *Gateway) enter(conn net.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -55,22 +60,13 @@ func (g *Gateway) settled(conn net.Conn) {
 
 // greet does the handshake and hands the connection on.
 func (g *Gateway) greet(tcp *net.TCPConn) {
-	defer g.settled(tcp)
-	sock, err := newSocket(tcp)
+	sock, conn, err := g.handshake(tcp)
 	if err != nil {
+		g.settled(tcp)
 		tcp.Close()
 		return
 	}
-	_ = tcp.SetDeadline(time.Now().Add(g.HandshakeTimeout))
-	conn := tls.Server(sock, g.tls)
-	if err := conn.HandshakeContext(g.ctx); err != nil {
-		g.stats.TLSFailed.Add(1)
-		g.record(tcp, why.TLSFailed, "", explainTLS(err))
-		tcp.Close()
-		return
-	}
-	_ = tcp.SetDeadline(time.Time{})
-	p := newPeer(sock, conn)
+	p := newPeer(sock, conn, func() { g.settled(tcp) })
 	switch p.state.NegotiatedProtocol {
 	case alpnMQTT, alpnCustomAuth:
 		g.serveMQTT(p, conn)
@@ -81,6 +77,34 @@ func (g *Gateway) greet(tcp *net.TCPConn) {
 	}
 }
 
+func (g *Gateway) handshake(tcp *net.TCPConn) (*socket, *tls.Conn, error) {
+	sock, err := newSocket(tcp)
+	if err != nil {
+		return nil, nil, err
+	}
+	_ = tcp.SetDeadline(time.Now().Add(g.HandshakeTimeout))
+	conn := tls.Server(sock, g.tls)
+	if err := conn.HandshakeContext(g.ctx); err != nil {
+		g.stats.TLSFailed.Add(1)
+		g.record(tcp, why.TLSFailed, "", explainTLS(err))
+		answerPlainHTTP(tcp, err)
+		return nil, nil, err
+	}
+	_ = tcp.SetDeadline(time.Time{})
+	return sock, conn, nil
+}
+
+// answerPlainHTTP tells a client that speaks HTTP without TLS so, in its own
+// protocol.
+func answerPlainHTTP(tcp net.Conn, err error) {
+	notTLS, ok := errors.AsType[tls.RecordHeaderError](err)
+	if !ok || notTLS.RecordHeader[0] < 'A' || notTLS.RecordHeader[0] > 'Z' {
+		return
+	}
+	const text = "This port speaks TLS: use https.\n"
+	_, _ = fmt.Fprintf(tcp, "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s", len(text), text)
+}
+
 // sniff looks at the first byte.
 func (g *Gateway) sniff(p *peer, conn *tls.Conn) {
 	_ = conn.SetReadDeadline(time.Now().Add(g.HandshakeTimeout))
@@ -88,6 +112,7 @@ func (g *Gateway) sniff(p *peer, conn *tls.Conn) {
 	_ = conn.SetReadDeadline(time.Time{})
 	switch {
 	case err != nil:
+		p.settle()
 		g.record(p.sock, why.ConnectTimeout, p.state.ServerName, "nothing followed the TLS handshake")
 		conn.Close()
 	case first == 0x10: // MQTT CONNECT
@@ -95,6 +120,7 @@ func (g *Gateway) sniff(p *peer, conn *tls.Conn) {
 	case first >= 'A' && first <= 'Z':
 		g.serveHTTP(p, whole)
 	default:
+		p.settle()
 		g.stats.Unrecognized.Add(1)
 		g.record(p.sock, why.NotMQTT, p.state.ServerName, "")
 		conn.Close()
@@ -105,15 +131,21 @@ func (g *Gateway) sniff(p *peer, conn *tls.Conn) {
 // handshake has grown this one's stack, which should not stay with every idle
 // device.
 func (g *Gateway) serveMQTT(p *peer, conn net.Conn) {
-	go g.Broker.Serve(g.ctx, &broker.Peer{
-		Conn: conn, Remote: p.remote, Local: p.local, ServerName: p.state.ServerName,
+	go g.attend(p, &broker.Peer{
+		Conn: &mqttConn{conn, p}, Remote: p.remote, Local: p.local, ServerName: p.state.ServerName,
 		Door: "mqtts", ALPN: p.state.NegotiatedProtocol, Certificate: p.leaf(),
 		BeforeWait: func(fn func()) { p.sock.beforeWait = fn },
 	})
 }
 
+func (g *Gateway) attend(p *peer, client *broker.Peer) {
+	defer p.settle()
+	g.Broker.Serve(g.ctx, client)
+}
+
 func (g *Gateway) serveHTTP(p *peer, conn net.Conn) {
 	if !g.webIn.give(wire.ExactConn(&webConn{Conn: conn, peer: p})) {
+		p.settle()
 		conn.Close()
 	}
 }
@@ -128,10 +160,15 @@ func (g *Gateway) record(conn net.Conn, cause why.Cause, server, detail string) 
 
 // explainTLS says what a failed handshake usually means.
 func explainTLS(err error) string {
-	var notTLS tls.RecordHeaderError
+	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
+	alert, alerted := errors.AsType[*net.OpError](err)
 	switch {
-	case errors.As(err, &notTLS):
+	case notTLS:
 		return "the client does not speak TLS: " + err.Error()
+	case alerted && alert.Op == "remote error":
+		return "the client ended the handshake, and says: " + alert.Err.Error()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "the client did not finish the handshake in time"
 	case errors.Is(err, io.EOF):
 		return "the client hung up during the handshake; it may not trust root-ca.pem or not find its name in the server's certificate"
 	}

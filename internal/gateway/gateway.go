@@ -45,7 +45,7 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	HandshakeTimeout time.Duration // for TLS; default 10 s
+	HandshakeTimeout time.Duration // for TLS, and for the head of an HTTP request; default 10 s
 	Handshaking      int           // connections that may be before their first request; default 20,000
 }
 
@@ -63,7 +63,7 @@ type Gateway struct {
 
 	mu        sync.Mutex
 	listeners []net.Listener
-	early     map[net.Conn]struct{} // accepted, and neither MQTT nor HTTP yet
+	early     map[net.Conn]struct{} // accepted, and no CONNECT or HTTP request yet
 	closed    bool
 	running   sync.WaitGroup
 }
@@ -101,9 +101,14 @@ func New(c Config) *Gateway {
 	// Full records from the start: a broker sends little at first and much later.
 	g.tls.DynamicRecordSizingDisabled = true
 	g.webIn = newHandoff()
-	g.web = g.server(c.HTTP)
+	g.web = g.server(settling(c.HTTP))
 	g.web.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return withPeer(wire.ConnContext(ctx, conn), conn)
+	}
+	g.web.ConnState = func(conn net.Conn, state http.ConnState) {
+		if p := peerOf(conn); p != nil && state == http.StateClosed {
+			p.settle()
+		}
 	}
 	g.plain = g.server(c.Local)
 	return g
@@ -112,12 +117,23 @@ func New(c Config) *Gateway {
 func (g *Gateway) server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: g.HandshakeTimeout,
 		ReadTimeout:       5 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(g.Log.Handler(), slog.LevelDebug),
 	}
+}
+
+// settling settles a connection by its first request. A WebSocket's is settled
+// by its CONNECT.
+func settling(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := peerFrom(r.Context()); p != nil && !isUpgrade(r) {
+			p.settle()
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // forUnknownALPN accepts clients that offer only protocols we do not know: the

@@ -41,6 +41,9 @@ var causes = map[pki.Refusal]why.Cause{
 
 // Admit implements broker.Guard.
 func (g *Guard) Admit(ctx context.Context, a broker.Attempt) (broker.Admission, *why.Event) {
+	if conn, ok := a.Peer.Conn.(settler); ok {
+		conn.settle()
+	}
 	switch {
 	case a.Peer.Principal.Kind == policy.BySignature:
 		return g.admitSigner(a)

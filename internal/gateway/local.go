@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"thingd/internal/broker"
 )
@@ -39,7 +40,8 @@ func Local(c LocalConfig) http.Handler {
 			return
 		}
 		// The AWS front routes on the path as it was sent; ServeMux would clean it.
-		if own[r.URL.Path] && r.Method == http.MethodGet && !signed(r) {
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if own[r.URL.Path] && reads && !signed(r) {
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -50,10 +52,10 @@ func Local(c LocalConfig) http.Handler {
 func isLocal(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
-		host = hostport
+		host = strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]")
 	}
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
 var startTemplate = template.Must(template.New("start").Parse(`<!doctype html>
@@ -68,7 +70,8 @@ var startTemplate = template.Must(template.New("start").Parse(`<!doctype html>
 
 func startPage(w http.ResponseWriter, r *http.Request, c LocalConfig) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	_ = startTemplate.Execute(w, map[string]any{
 		"Host": c.Host, "Here": r.Host, "Connections": c.Broker.Stats().Connections.Load(),
 	})

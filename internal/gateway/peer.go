@@ -16,10 +16,12 @@ type peer struct {
 	remote netip.AddrPort
 	local  netip.AddrPort
 	state  tls.ConnectionState
+	once   sync.Once
+	leave  func() // the connections that have not said what they want
 }
 
-func newPeer(sock *socket, conn *tls.Conn) *peer {
-	p := &peer{sock: sock, remote: addrPort(sock.RemoteAddr()), local: addrPort(sock.LocalAddr())}
+func newPeer(sock *socket, conn *tls.Conn, leave func()) *peer {
+	p := &peer{sock: sock, leave: leave, remote: addrPort(sock.RemoteAddr()), local: addrPort(sock.LocalAddr())}
 	p.state = conn.ConnectionState()
 	return p
 }
@@ -32,6 +34,20 @@ func (p *peer) leaf() *x509.Certificate {
 	return p.state.PeerCertificates[0]
 }
 
+// settle notes that the client has said what it wants.
+func (p *peer) settle() { p.once.Do(p.leave) }
+
+// settler is a connection that is told when its CONNECT has come.
+type settler interface{ settle() }
+
+// mqttConn is an MQTT connection; TLS is off already.
+type mqttConn struct {
+	net.Conn
+	peer *peer
+}
+
+func (c *mqttConn) settle() { c.peer.settle() }
+
 // webConn is an HTTPS connection; TLS is off already.
 type webConn struct {
 	net.Conn
@@ -42,14 +58,22 @@ type peerKey struct{}
 
 // withPeer lets the handlers of a connection know its peer.
 func withPeer(ctx context.Context, conn net.Conn) context.Context {
+	if p := peerOf(conn); p != nil {
+		ctx = context.WithValue(ctx, http.LocalAddrContextKey, p.sock.LocalAddr())
+		return context.WithValue(ctx, peerKey{}, p)
+	}
+	return ctx
+}
+
+// peerOf finds the peer of an HTTPS connection.
+func peerOf(conn net.Conn) *peer {
 	if outer, ok := conn.(interface{ Unwrap() net.Conn }); ok {
 		conn = outer.Unwrap()
 	}
 	if w, ok := conn.(*webConn); ok {
-		ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.peer.sock.LocalAddr())
-		return context.WithValue(ctx, peerKey{}, w.peer)
+		return w.peer
 	}
-	return ctx
+	return nil
 }
 
 func peerFrom(ctx context.Context) *peer {

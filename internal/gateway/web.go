@@ -16,21 +16,31 @@ import (
 )
 
 // Web answers HTTPS requests on the TLS doors: WebSocket upgrades go to the
-// broker, everything else is the AWS API. A request without a signature is
-// judged by its client certificate.
+// broker, devices that want credentials to the provider, everything else is the
+// AWS API. A request without a signature is judged by its client certificate.
 type Web struct {
 	Guard     *Guard
 	API       http.Handler // the AWS front
 	WebSocket http.Handler
+
+	Credentials http.Handler // the CredentialProvider
 }
 
 // ServeHTTP implements http.Handler.
 func (w *Web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/mqtt" && strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+	if isUpgrade(r) {
 		w.WebSocket.ServeHTTP(rw, r)
 		return
 	}
+	if _, ok := asksForCredentials(r); ok {
+		w.Credentials.ServeHTTP(rw, r)
+		return
+	}
 	w.API.ServeHTTP(rw, w.withCertificate(r))
+}
+
+func isUpgrade(r *http.Request) bool {
+	return r.URL.Path == "/mqtt" && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
 // withCertificate lets the AWS front know the device behind a request.

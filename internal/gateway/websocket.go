@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bufio"
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
@@ -10,8 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/gobwas/ws"
 
 	"thingd/internal/aws/iotdata"
 	"thingd/internal/aws/sigv4"
@@ -32,12 +29,17 @@ type WebSocket struct {
 
 // ServeHTTP implements http.Handler. It returns when the connection has ended.
 func (w *WebSocket) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	settled := func() {}
+	if from := peerFrom(r.Context()); from != nil {
+		settled = from.settle
+	}
+	defer settled()
 	peer := w.peer(r)
 	if err := w.authenticate(r, peer); err != nil {
 		w.refuse(rw, peer, err)
 		return
 	}
-	conn, err := upgrade(rw, r)
+	conn, err := upgrade(rw, r, settled)
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
@@ -98,7 +100,7 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // upgrade writes the 101 answer by hand: some clients read at most 1024 bytes of
 // it and look for "sec-websocket-accept: " in lower case, and send a key of 128
 // random bytes where RFC 6455 asks for 16. No extension is agreed on.
-func upgrade(rw http.ResponseWriter, r *http.Request) (net.Conn, error) {
+func upgrade(rw http.ResponseWriter, r *http.Request, settled func()) (net.Conn, error) {
 	key := r.Header.Get("Sec-WebSocket-Key")
 	protocol, ok := subprotocol(r.Header.Values("Sec-WebSocket-Protocol"))
 	switch {
@@ -122,7 +124,7 @@ func upgrade(rw http.ResponseWriter, r *http.Request) (net.Conn, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &frames{Conn: conn, in: buffered.Reader}, nil
+	return &frames{Conn: conn, in: buffered.Reader, settled: settled}, nil
 }
 
 // subprotocol picks the first one offered that carries MQTT.
@@ -135,107 +137,4 @@ func subprotocol(offers []string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// frameMax bounds one frame from a client, in bytes.
-const frameMax = 8 << 20
-
-var (
-	errText  = errors.New("a WebSocket text frame; MQTT comes in binary frames")
-	errFrame = errors.New("a WebSocket frame that breaks RFC 6455")
-)
-
-// frames is a WebSocket as a stream of bytes: MQTT packets and frames need not
-// begin together.
-type frames struct {
-	net.Conn
-	in   *bufio.Reader
-	left int64 // of the current frame's payload
-	mask [4]byte
-	at   int // in the mask
-
-	client bool // this end is the client's: the other one does not mask
-}
-
-// Read gives payload bytes. A client's Close frame ends the stream with
-// broker.ErrLeft: the client went in good order.
-func (f *frames) Read(p []byte) (int, error) {
-	for f.left == 0 {
-		if err := f.header(); err != nil {
-			return 0, err
-		}
-	}
-	n, err := f.in.Read(p[:min(int64(len(p)), f.left)])
-	ws.Cipher(p[:n], f.mask, f.at)
-	f.at += n
-	f.left -= int64(n)
-	return n, err
-}
-
-// header reads the next frame's header, and whole control frames.
-func (f *frames) header() error {
-	h, err := ws.ReadHeader(f.in)
-	if err != nil {
-		return err
-	}
-	switch {
-	case h.Masked == f.client || h.Rsv != 0 || h.Length > frameMax || h.Length < 0:
-		return errFrame
-	case h.OpCode == ws.OpText:
-		return errText
-	case h.OpCode.IsControl():
-		return f.control(h)
-	case h.OpCode != ws.OpBinary && h.OpCode != ws.OpContinuation:
-		return errFrame
-	}
-	f.left, f.mask, f.at = h.Length, h.Mask, 0
-	return nil
-}
-
-func (f *frames) control(h ws.Header) error {
-	if h.Length > 125 || !h.Fin {
-		return errFrame
-	}
-	payload := make([]byte, h.Length)
-	if _, err := io.ReadFull(f.in, payload); err != nil {
-		return err
-	}
-	ws.Cipher(payload, h.Mask, 0)
-	switch h.OpCode {
-	case ws.OpPing:
-		// A pong between two of the broker's writes: each Write is one frame.
-		_, err := f.Conn.Write(ws.MustCompileFrame(ws.NewPongFrame(payload)))
-		return err
-	case ws.OpClose:
-		_, _ = f.Conn.Write(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))))
-		return broker.ErrLeft
-	}
-	return nil
-}
-
-// Write sends p as one binary frame.
-func (f *frames) Write(p []byte) (int, error) {
-	head := make([]byte, 0, ws.MaxHeaderSize+len(p))
-	head = appendHeader(head, len(p))
-	if _, err := f.Conn.Write(append(head, p...)); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// appendHeader writes the header of a final, unmasked binary frame (RFC 6455
-// section 5.2).
-func appendHeader(b []byte, length int) []byte {
-	b = append(b, 0x82)
-	switch {
-	case length < 126:
-		return append(b, byte(length))
-	case length < 1<<16:
-		return append(b, 126, byte(length>>8), byte(length))
-	}
-	b = append(b, 127)
-	for shift := 56; shift >= 0; shift -= 8 {
-		b = append(b, byte(length>>shift))
-	}
-	return b
 }

@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"thingd/internal/broker"
+)
+
+// frameMax bounds one frame from a client, in bytes.
+const frameMax = 8 << 20
+
+// frameError is a breach of RFC 6455, or of how MQTT uses it.
+type frameError struct {
+	code ws.StatusCode // for the Close frame
+	text string
+}
+
+func (e *frameError) Error() string { return e.text }
+
+var (
+	errText     = &frameError{ws.StatusUnsupportedData, "a WebSocket text frame; MQTT comes in binary frames"} // [MQTT-6.0.0-1]
+	errFrame    = &frameError{ws.StatusProtocolError, "a WebSocket frame that breaks RFC 6455"}
+	errFrameBig = &frameError{ws.StatusMessageTooBig, "a WebSocket frame that is too large"}
+)
+
+// frames is a WebSocket as a stream of bytes: MQTT packets and frames need not
+// begin together. One goroutine reads. Others may write meanwhile, and the
+// reader may answer a ping in between: each frame is one Write to the
+// connection, which does not mix the bytes of two.
+type frames struct {
+	net.Conn
+	in   *bufio.Reader
+	left int64 // of the current frame's payload
+	mask [4]byte
+	at   int  // in the mask
+	more bool // the current message goes on in a continuation frame
+
+	client  bool   // this end is the client's: the other one does not mask
+	settled func() // called when CONNECT has come; may be nil
+}
+
+func (f *frames) settle() {
+	if f.settled != nil {
+		f.settled()
+	}
+}
+
+// Read gives payload bytes. A client's Close frame ends the stream with
+// broker.ErrLeft: the client went in good order.
+func (f *frames) Read(p []byte) (int, error) {
+	for f.left == 0 {
+		if err := f.header(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := f.in.Read(p[:min(int64(len(p)), f.left)])
+	ws.Cipher(p[:n], f.mask, f.at)
+	f.at += n
+	f.left -= int64(n)
+	return n, err
+}
+
+// header reads the next frame's header, and whole control frames.
+func (f *frames) header() error {
+	h, err := ws.ReadHeader(f.in)
+	if err != nil {
+		return err
+	}
+	if wrong := f.check(h); wrong != nil {
+		_ = f.control(ws.OpClose, ws.NewCloseFrameBody(wrong.code, ""))
+		return wrong
+	}
+	if h.OpCode.IsControl() {
+		return f.obey(h)
+	}
+	f.left, f.mask, f.at, f.more = h.Length, h.Mask, 0, !h.Fin
+	return nil
+}
+
+// check holds a header against RFC 6455 section 5.
+func (f *frames) check(h ws.Header) *frameError {
+	switch {
+	case h.Masked == f.client || h.Rsv != 0 || h.Length < 0:
+		return errFrame
+	case h.OpCode == ws.OpPing || h.OpCode == ws.OpPong || h.OpCode == ws.OpClose:
+		if h.Length > ws.MaxControlFramePayloadSize || !h.Fin {
+			return errFrame
+		}
+	case h.OpCode == ws.OpText:
+		return errText
+	case h.OpCode != ws.OpBinary && h.OpCode != ws.OpContinuation:
+		return errFrame
+	case f.more != (h.OpCode == ws.OpContinuation):
+		return errFrame
+	case h.Length > frameMax:
+		return errFrameBig
+	}
+	return nil
+}
+
+// obey reads a control frame and does what it asks.
+func (f *frames) obey(h ws.Header) error {
+	payload := make([]byte, h.Length)
+	if _, err := io.ReadFull(f.in, payload); err != nil {
+		return err
+	}
+	ws.Cipher(payload, h.Mask, 0)
+	switch h.OpCode {
+	case ws.OpPing:
+		return f.control(ws.OpPong, payload)
+	case ws.OpClose:
+		_ = f.control(ws.OpClose, ws.NewCloseFrameBody(ws.StatusNormalClosure, "")) // it is going anyway
+		return broker.ErrLeft
+	}
+	return nil
+}
+
+// controlTimeout bounds the sending of a control frame. The connection's last
+// deadline is the broker's, of its last write, and over by now.
+const controlTimeout = 10 * time.Second
+
+func (f *frames) control(code ws.OpCode, payload []byte) error {
+	_ = f.SetWriteDeadline(time.Now().Add(controlTimeout))
+	frame := ws.NewFrame(code, true, payload)
+	if f.client {
+		frame = ws.MaskFrame(frame)
+	}
+	_, err := f.Conn.Write(ws.MustCompileFrame(frame))
+	return err
+}
+
+// Write sends p as one binary frame.
+func (f *frames) Write(p []byte) (int, error) {
+	head := make([]byte, 0, ws.MaxHeaderSize+len(p))
+	head = appendHeader(head, len(p))
+	if _, err := f.Conn.Write(append(head, p...)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// appendHeader writes the header of a final, unmasked binary frame (RFC 6455
+// section 5.2).
+func appendHeader(b []byte, length int) []byte {
+	b = append(b, 0x82)
+	switch {
+	case length < 126:
+		return append(b, byte(length))
+	case length < 1<<16:
+		return append(b, 126, byte(length>>8), byte(length))
+	}
+	b = append(b, 127)
+	for shift := 56; shift >= 0; shift -= 8 {
+		b = append(b, byte(length>>shift))
+	}
+	return b
+}
