@@ -46,6 +46,9 @@ const (
 	AuthorizerRefused    Cause = "AUTHORIZER_REFUSED"
 	PolicyImplicitDeny   Cause = "POLICY_IMPLICIT_DENY"
 	PolicyExplicitDeny   Cause = "POLICY_EXPLICIT_DENY"
+	ThingNotAttached     Cause = "THING_NOT_ATTACHED"
+	RoleAliasMissing     Cause = "ROLE_ALIAS_MISSING"
+	RoleRefused          Cause = "ROLE_REFUSED"
 	ClientIDInvalid      Cause = "CLIENT_ID_INVALID"
 	WillInvalid          Cause = "WILL_INVALID"
 	TooFast              Cause = "TOO_FAST"
@@ -90,6 +93,9 @@ var causes = map[Cause]text{
 	AuthorizerRefused:    {"the custom authorizer refused the client", "look at the authorizer's answer"},
 	PolicyImplicitDeny:   {"no policy statement allows it", "attach a policy that allows the action on the resource"},
 	PolicyExplicitDeny:   {"a policy statement denies it", "change the denying statement, or detach its policy"},
+	ThingNotAttached:     {"the device says that it is a thing that its certificate is not attached to", "attach it: aws iot attach-thing-principal --thing-name THING --principal CERTIFICATE_ARN"},
+	RoleAliasMissing:     {"the role alias does not exist", "create it: aws iot create-role-alias --role-alias ALIAS --role-arn ROLE_ARN"},
+	RoleRefused:          {"the role behind the role alias cannot be assumed", "check the role, its maximum session duration, and that its trust policy lets credentials.iot.amazonaws.com do sts:AssumeRole"},
 	ClientIDInvalid:      {"the client ID is not acceptable", "use 1 to 128 bytes of UTF-8 that do not begin with $"},
 	WillInvalid:          {"the last will is not acceptable", "use a plain topic and QoS 0 or 1 for the will"},
 	TooFast:              {"it came faster than the limit allows", "slow the client down, or raise the limit"},
