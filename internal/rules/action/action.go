@@ -191,10 +191,12 @@ type Delivery struct {
 	Resource string        // what it goes to: a bucket, a queue …
 	Fields   []Field       // the rendered parameters, in their order
 	Budget   time.Duration // for all tries together
+	Tries    int           // at most
 
 	kind    *kind
 	topic   string
 	details []detail
+	begin   func(ctx context.Context) send
 	send    send
 }
 
@@ -210,6 +212,8 @@ type rendering struct {
 	fields   []Field
 	details  []detail
 	budget   time.Duration
+	tries    int
+	begin    func(ctx context.Context) send // of actions that keep the order of messages
 	err      error
 }
 
@@ -249,23 +253,34 @@ func (r *rendering) fail(format string, args ...any) send {
 	return nil
 }
 
-// budget bounds the tries of one delivery, where the action says nothing else.
-const budget = time.Minute
+// What bounds the tries of one delivery, where the action says nothing else.
+const (
+	budget = time.Minute
+	tries  = 5
+)
 
 // Prepare renders the action for an event and has no effect. A template whose
 // lookup fails, or a payload that the action cannot take, is an error; the
 // Delivery then has what is known, for the words about the failure.
 func (a *Action) Prepare(ev *Event) (*Delivery, error) {
-	r := &rendering{Event: ev, budget: budget}
+	r := &rendering{Event: ev, budget: budget, tries: tries}
 	do := a.prepare(r)
 	d := &Delivery{
-		Resource: r.resource, Fields: r.fields, Budget: r.budget,
-		kind: a.kind, topic: ev.Message.Topic, details: r.details, send: do,
+		Resource: r.resource, Fields: r.fields, Budget: r.budget, Tries: r.tries,
+		kind: a.kind, topic: ev.Message.Topic, details: r.details, begin: r.begin, send: do,
 	}
 	if r.err == nil && do == nil {
 		r.err = errors.New("nothing to send")
 	}
 	return d, r.err
+}
+
+// Begin starts what must happen in the order of the messages, without waiting
+// for it; Send then waits. It is called once or never.
+func (d *Delivery) Begin(ctx context.Context) {
+	if d.begin != nil {
+		d.send = d.begin(ctx)
+	}
 }
 
 // Send acts, once. It may be called again where Retryable says so.

@@ -21,8 +21,9 @@ import (
 // Limits of the http action (AWS IoT Core quotas, "Rules engine HTTP action").
 const (
 	httpBudget    = 3 * time.Second // for all tries
-	httpAnswerMax = 16384           // bytes
-	urlMax        = 2000            // bytes
+	httpTries     = 3
+	httpAnswerMax = 16384 // bytes
+	urlMax        = 2000  // bytes
 )
 
 // compileHTTP posts the payload to a URL that belongs to a confirmed
@@ -92,7 +93,7 @@ func (t *Targets) CheckURL(text string) error {
 
 func (h *httpAction) prepare(r *rendering) send {
 	to := r.text(h.url)
-	r.resource, r.budget = to, httpBudget
+	r.resource, r.budget, r.tries = to, httpBudget, httpTries
 	header := http.Header{}
 	for _, p := range h.headers {
 		value := r.text(p.value)

@@ -283,4 +283,3 @@ func kafkaSASL(p map[string]string) ([]kgo.Opt, error) {
 	}
 	return nil, fault.InvalidRequest("sasl.mechanism %q is not one of PLAIN, SCRAM-SHA-512", p["sasl.mechanism"])
 }
-

@@ -97,4 +97,3 @@ func (t *Targets) call(ctx context.Context, client *http.Client, url string, hea
 }
 
 const callMax = 1 << 20 // bytes of an answer that is used
-

@@ -66,7 +66,9 @@ func (t *Targets) updatePosition(ctx context.Context, role, tracker string, body
 		return err
 	}
 	var out struct {
-		Errors []struct{ Error struct{ Code, Message string } }
+		Errors []struct {
+			Error struct{ Code, Message string }
+		}
 	}
 	if json.Unmarshal(answer, &out) == nil && len(out.Errors) > 0 {
 		return &Failure{Text: "LocationAction failed to update the position in " + tracker + ": " + out.Errors[0].Error.Code + ": " + out.Errors[0].Error.Message}

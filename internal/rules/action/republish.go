@@ -43,7 +43,8 @@ func compileRepublish(c *compiler, spec *iot.Action) prepare {
 		if r.err == nil {
 			r.err = t.mayRepublish(&m)
 		}
-		return func(ctx context.Context) error { return t.republish(ctx, role, m) }
+		r.begin = func(ctx context.Context) send { return t.republish(ctx, role, m) }
+		return func(ctx context.Context) error { return t.republish(ctx, role, m)(ctx) }
 	}
 }
 
@@ -72,11 +73,21 @@ func (t *Targets) mayRepublish(m *message.Message) error {
 	return nil
 }
 
-func (t *Targets) republish(ctx context.Context, role string, m message.Message) error {
+// republish hands the message to the broker, now, and gives what waits for it.
+func (t *Targets) republish(ctx context.Context, role string, m message.Message) send {
 	if err := t.Allow(ctx, role, "iot:Publish", t.Scope.IoT("topic", m.Topic)); err != nil {
-		return err
+		return func(context.Context) error { return err }
 	}
-	return message.Publish(ctx, t.Publisher, m)
+	outcome := make(chan error, 1)
+	t.Publisher.Publish(m, func(err error) { outcome <- err })
+	return func(ctx context.Context) error {
+		select {
+		case err := <-outcome:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // headers are the MQTT 5 properties that a republished message gets.

@@ -1,0 +1,205 @@
+package rules
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"thingd/internal/message"
+	"thingd/internal/mqtt"
+	"thingd/internal/rules/action"
+	"thingd/internal/rules/iotsql"
+)
+
+// firing is one message on its way through one rule.
+type firing struct {
+	s       *Service
+	state   *state
+	rule    *compiled
+	message message.Message
+	seen    iotsql.Message // what the statement sees
+	env     *iotsql.Env
+	record  Firing
+	began   time.Time
+}
+
+// serve runs a rule for a message as far as that needs nobody else, and gives
+// the rest; nil when there is none. A statement that asks others is part of the
+// rest as a whole.
+func (s *Service) serve(j job) func() {
+	f := s.newFiring(s.work, j)
+	if j.rule.outside {
+		return func() {
+			if rest := f.evaluate(); rest != nil {
+				rest()
+			}
+		}
+	}
+	return f.evaluate()
+}
+
+func (s *Service) newFiring(ctx context.Context, j job) *firing {
+	at := s.now()
+	m := j.message
+	if m.Origin.TraceID == "" {
+		m.Origin.TraceID = newID()
+	}
+	return &firing{
+		s: s, state: j.state, rule: j.rule, message: m, seen: view(j.message).Prepared(), env: s.env(ctx, at), began: at,
+		record: Firing{At: at, TraceID: m.Origin.TraceID, Topic: m.Topic, ClientID: m.Origin.ClientID, Payload: excerpt(m.Payload)},
+	}
+}
+
+// view is a message as a statement sees it.
+func view(m message.Message) iotsql.Message {
+	seen := iotsql.Message{Topic: m.Topic, Payload: m.Payload, Principal: m.Origin.Principal, SourceIP: m.Origin.SourceIP}
+	if m.Origin.Kind == message.FromDevice || m.Origin.Kind == message.FromWill {
+		seen.ClientID, seen.TraceID = m.Origin.ClientID, m.Origin.TraceID
+	}
+	if p := m.Properties; p != nil {
+		seen.Properties = iotsql.Properties{
+			UTF8Payload: p.PayloadFormat.Present && p.PayloadFormat.Value == mqtt.UTF8Data,
+			ContentType: string(p.ContentType), ResponseTopic: string(p.ResponseTopic), CorrelationData: p.CorrelationData,
+		}
+		for _, u := range p.UserProperties {
+			seen.Properties.User = append(seen.Properties.User, iotsql.UserProperty{Key: string(u.Name), Value: string(u.Value)})
+		}
+	}
+	return seen
+}
+
+// evaluate runs the statement, and begins the actions if it matched.
+func (f *firing) evaluate() func() {
+	f.state.metrics.executed.Add(1)
+	result, err := f.rule.query.Evaluate(f.env, f.seen)
+	if result.NotJSON {
+		f.state.metrics.parseError.Add(1)
+	}
+	switch {
+	case err != nil: // a failed statement is no failed action: the error action does not run
+		f.state.metrics.failed.Add(1)
+		f.record.Outcome, f.record.Why = StatementFailed, err.Error()
+		f.s.complain(f.state, "a rule's statement failed", "rule", f.rule.rule.Name, "error", err)
+		f.state.history.add(f.record)
+		return nil
+	case !result.Matched:
+		f.record.Outcome = NotMatched
+		f.state.history.miss(f.record, result.Unmet)
+		return nil
+	}
+	f.record.Outcome, f.record.Output = Matched, excerpt(result.Payload)
+	return f.begin(result)
+}
+
+// begin renders the actions, begins those that keep the order of messages, and
+// gives the rest.
+func (f *firing) begin(result iotsql.Result) func() {
+	f.seen.Variables = result.Variables
+	attempts := make([]*attempt, len(f.rule.actions))
+	event := &action.Event{
+		Rule: f.rule.rule.Name, Message: f.seen, Origin: f.message.Origin, Env: f.env,
+		Payload: result.Payload, JSON: result.JSON, Value: result.Value,
+	}
+	for i, a := range f.rule.actions {
+		attempts[i] = prepare(a, event)
+		if attempts[i].err == nil {
+			attempts[i].delivery.Begin(f.env.Context)
+		}
+	}
+	if len(attempts) == 0 {
+		f.state.history.add(f.record)
+		return nil
+	}
+	return func() { f.finish(attempts) }
+}
+
+// attempt is an action for a message, and what became of it.
+type attempt struct {
+	action   *action.Action
+	delivery *action.Delivery
+	err      error
+	tries    int
+}
+
+func prepare(a *action.Action, event *action.Event) *attempt {
+	delivery, err := a.Prepare(event)
+	return &attempt{action: a, delivery: delivery, err: err}
+}
+
+// finish runs the actions side by side, then the error action if it must.
+func (f *firing) finish(attempts []*attempt) {
+	f.s.deliverAll(f.env.Context, attempts)
+	var failed []*attempt
+	for _, a := range attempts {
+		f.state.metrics.action(a.action.Name, a.err == nil, false)
+		f.record.Actions = append(f.record.Actions, a.result())
+		if a.err != nil {
+			failed = append(failed, a)
+		}
+	}
+	if len(failed) > 0 {
+		f.s.complain(f.state, "a rule's action failed", "rule", f.rule.rule.Name, "action", failed[0].action.Name,
+			"resource", failed[0].delivery.Resource, "error", failed[0].err)
+		f.runErrorAction(failed)
+	}
+	f.record.Took = f.s.now().Sub(f.began)
+	f.state.history.add(f.record)
+}
+
+// result is the attempt for the history.
+func (a *attempt) result() ActionResult {
+	r := ActionResult{Action: a.action.Name, Resource: a.delivery.Resource, Tries: a.tries}
+	if a.err != nil {
+		r.Error = a.delivery.Explain(a.err)
+	}
+	return r
+}
+
+func (s *Service) deliverAll(ctx context.Context, attempts []*attempt) {
+	var others sync.WaitGroup
+	for _, a := range attempts[1:] {
+		others.Go(func() { s.deliver(ctx, a) })
+	}
+	s.deliver(ctx, attempts[0])
+	others.Wait()
+}
+
+// tryTimeout bounds one try of an action.
+const tryTimeout = 15 * time.Second
+
+// deliver sends until it succeeds, has failed for good, or the budget is used
+// up.
+func (s *Service) deliver(ctx context.Context, a *attempt) {
+	if a.err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.delivery.Budget)
+	defer cancel()
+	for wait := s.backoff; ; wait *= 2 {
+		a.tries++
+		a.err = s.once(ctx, a.delivery)
+		if a.err == nil || a.tries >= a.delivery.Tries || !action.Retryable(a.err) || !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+func (s *Service) once(ctx context.Context, d *action.Delivery) error {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	return d.Send(ctx)
+}
+
+// pause waits between half and all of wait, so that those who failed together do
+// not come back together. It says whether there is time for another try.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait/2 + rand.N(wait/2+1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
