@@ -15,6 +15,7 @@ import (
 	"thingd/internal/access"
 	"thingd/internal/arn"
 	"thingd/internal/broker"
+	"thingd/internal/credentials"
 	"thingd/internal/gateway"
 	"thingd/internal/iam"
 	"thingd/internal/journal"
@@ -45,6 +46,7 @@ type Server struct {
 	pki       *pki.Service
 	iam       *iam.Service
 	gate      *iam.Gate
+	aliases   *credentials.Service
 	broker    *broker.Broker
 	shadows   *shadow.Service
 	gateway   *gateway.Gateway
@@ -81,7 +83,7 @@ func newServer(ctx context.Context, config Config, now func() time.Time) (*Serve
 // open builds the house from the ground up.
 func (s *Server) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		s.openData, s.openJournal, s.openIdentities, s.openBroker, s.openShadows, s.openDoors,
+		s.openData, s.openJournal, s.openIdentities, s.openCredentials, s.openBroker, s.openShadows, s.openDoors,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

@@ -20,6 +20,7 @@ import (
 	"thingd/internal/aws/thingdapi"
 	"thingd/internal/aws/tunneling"
 	"thingd/internal/aws/wire"
+	"thingd/internal/credentials"
 	"thingd/internal/fault"
 	"thingd/internal/gateway"
 	"thingd/internal/iam"
@@ -49,7 +50,8 @@ func (s *Server) front() *wire.Mux {
 	mux.Mount(iotjobs.Service, nil)
 	mux.Mount(iot.Service, &api.IoT{
 		Scope: s.scope, Registry: s.registry, Access: s.access, PKI: s.pki, Broker: s.broker,
-		Endpoints: api.Endpoints{Data: s.config.Host[0], Credentials: s.credentialsHost()},
+		Credentials: s.aliases,
+		Endpoints:   api.Endpoints{Data: s.config.Host[0], Credentials: s.credentialsHost()},
 	})
 	mux.Mount(tunneling.Service, nil)
 	mux.Mount(sagemaker.Service, nil)
@@ -65,6 +67,9 @@ func (s *Server) web() http.Handler {
 	return &gateway.Web{
 		Guard: s.guard(), API: s.front(),
 		WebSocket: &gateway.WebSocket{Broker: s.broker, Authenticator: s.gate, Journal: s.journal, Now: s.now},
+		Credentials: &gateway.CredentialProvider{
+			Guard: s.guard(), Credentials: s.aliases, Journal: s.journal, Now: s.now, Log: s.log,
+		},
 	}
 }
 
@@ -86,6 +91,18 @@ func (s *Server) openIAM(ctx context.Context) error {
 		return fmt.Errorf("the root access key: %w", err)
 	}
 	return s.data.writeCredentials(key.ID, key.Secret, s.config.Region)
+}
+
+// openCredentials makes the credentials provider.
+func (s *Server) openCredentials(context.Context) error {
+	s.aliases = credentials.New(credentials.Config{
+		Store: s.db.Credentials(s.config.Account), Scope: s.scope, Access: s.access, IAM: s.iam, Now: s.now,
+		ThingType: func(ctx context.Context, name string) (string, error) {
+			thing, err := s.registry.Thing(ctx, name)
+			return thing.Type, err
+		},
+	})
+	return nil
 }
 
 // certificateChanged cuts off whoever is connected with a certificate that is
@@ -141,6 +158,10 @@ func (s *Server) taggable() map[string]func(context.Context, arn.ARN) (bool, err
 		"policy": func(ctx context.Context, name arn.ARN) (bool, error) {
 			_, id := name.Kind()
 			return s.access.Exists(ctx, id)
+		},
+		"rolealias": func(ctx context.Context, name arn.ARN) (bool, error) {
+			_, id := name.Kind()
+			return s.aliases.Exists(ctx, id)
 		},
 		"cacert": func(ctx context.Context, name arn.ARN) (bool, error) {
 			_, id := name.Kind()

@@ -9,6 +9,7 @@ import (
 	"thingd/internal/access"
 	"thingd/internal/arn"
 	"thingd/internal/broker"
+	"thingd/internal/credentials"
 	"thingd/internal/pki"
 	"thingd/internal/registry"
 )
@@ -21,4 +22,6 @@ type IoT struct {
 	Access    *access.Service
 	PKI       *pki.Service
 	Broker    *broker.Broker
+
+	Credentials *credentials.Service
 }
