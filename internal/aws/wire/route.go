@@ -91,6 +91,11 @@ func (rt *router) find(method, escapedPath string) (m match, known bool) {
 		segments[i] = plain
 	}
 	e, known := rt.root.find(method, segments)
+	if e == nil && !known {
+		// Some of the model's paths end in a slash (/authorizers/), and not every
+		// client sends it.
+		e, known = rt.root.find(method, append(segments, ""))
+	}
 	if e == nil {
 		return match{}, known
 	}
