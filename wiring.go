@@ -166,12 +166,22 @@ func (s *Server) taggable() map[string]func(context.Context, arn.ARN) (bool, err
 		"cacert": func(ctx context.Context, name arn.ARN) (bool, error) {
 			_, id := name.Kind()
 			_, err := s.pki.DescribeCA(ctx, pki.NormalID(id))
-			if fault.Is(err, fault.CodeNotFound) {
-				return false, nil
-			}
-			return err == nil, err
+			return existing(err)
+		},
+		"certificateprovider": func(ctx context.Context, name arn.ARN) (bool, error) {
+			_, id := name.Kind()
+			_, err := s.pki.DescribeProvider(ctx, id)
+			return existing(err)
 		},
 	}
+}
+
+// existing turns what a Describe answered into whether the thing is there.
+func existing(err error) (bool, error) {
+	if fault.Is(err, fault.CodeNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // attachments tells pki what hangs on a certificate.
