@@ -136,13 +136,21 @@ func (b *Broker) Disconnect(ctx context.Context, clientID string, cleanSession, 
 		}
 	}
 	if cleanSession {
-		release := b.claim(clientID)
-		if b.session(clientID) == s && s.conn.Load() == nil {
-			b.forget(s)
-		}
-		release()
+		b.disconnectSession(s, preventWill)
 	}
 	return b.flushed(ctx)
+}
+
+// disconnectSession ends the session of a client that is away.
+func (b *Broker) disconnectSession(s *session, preventWill bool) {
+	defer b.claim(s.id)()
+	if b.session(s.id) != s || s.conn.Load() != nil {
+		return // the client came back meanwhile
+	}
+	b.forget(s)
+	if w := b.takeWill(s.id); w != nil && !preventWill {
+		b.release(w)
+	}
 }
 
 // DropPrincipal cuts every connection of a principal, because it may not be
@@ -157,7 +165,7 @@ func (b *Broker) DropPrincipal(id string, detail string) {
 	}
 	b.mu.Unlock()
 	for _, c := range conns {
-		go c.kick(ending{
+		c.drop(ending{
 			reason: mqtt.NotAuthorized, disconnect: why.AuthError, cause: why.CertificateWithdrawn,
 			step: why.StepConnection, detail: detail,
 		})
@@ -197,10 +205,14 @@ func (c *conn) confirm(ctx context.Context, d *delivery, wait time.Duration) err
 	s := c.session
 	got := make(chan struct{})
 	s.mu.Lock()
-	flies := s.fly(c, entry{m: d.m, qos: mqtt.QoS1, confirmed: got}, d)
+	e := entry{m: d.m, qos: mqtt.QoS1, confirmed: got}
+	flies := s.conn.Load() == c && s.launch(c, &e, d)
 	s.mu.Unlock()
-	if !flies {
+	switch {
+	case !flies:
 		return fault.New(fault.CodeThrottling, "client %s has too many unacknowledged messages", c.clientID)
+	case e.packetID == 0:
+		return fault.New(fault.CodeEntityTooLarge, "client %s does not take packets of this size", c.clientID)
 	}
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
@@ -222,7 +234,7 @@ func (b *Broker) RetainedMessage(ctx context.Context, name string) (*RetainedMes
 		return nil, err
 	}
 	r, err := b.Store.Retained(ctx, name)
-	if r != nil && !r.Message.Expires.IsZero() && b.Now().After(r.Message.Expires) {
+	if r != nil && expired(&r.Message, b.Now()) {
 		return nil, err
 	}
 	return r, err
@@ -234,5 +246,18 @@ func (b *Broker) RetainedMessages(ctx context.Context, after string, limit int) 
 	if err := b.flushed(ctx); err != nil {
 		return nil, err
 	}
-	return b.Store.RetainedFrom(ctx, "", after, limit)
+	now, all := b.Now(), []RetainedMessage{}
+	for len(all) < limit {
+		page, err := b.Store.RetainedFrom(ctx, "", after, limit)
+		if err != nil || len(page) == 0 {
+			return all, err
+		}
+		after = page[len(page)-1].Message.Topic
+		for i := range page {
+			if len(all) < limit && !expired(&page[i].Message, now) {
+				all = append(all, page[i])
+			}
+		}
+	}
+	return all, nil
 }

@@ -25,10 +25,14 @@
 //
 // # Locks
 //
-// Broker.mu guards the table of sessions; session.mu a session's queue and
-// subscriptions; conn.mu an outbox. They are taken in this order and never the
-// other way; nothing is called outside the package while Broker.mu or conn.mu
-// is held, and only Store.Submit while session.mu is.
+// Broker.order is held while messages for persistent sessions are numbered,
+// delivered and handed to the store, so that the store hears of each queue in the
+// order of its numbers; Broker.mu guards the table of sessions; session.mu a
+// session's queue and subscriptions; acks.mu and outbox.mu what a connection is
+// owed and sent. They are taken in this order and never the other way. Of what is
+// outside the package only Store.Submit is called under Broker.order, only Rights
+// and Now under session.mu, and nothing under the others. The store's callbacks
+// take session.mu: nobody waits for the store while holding it.
 package broker
 
 import (
@@ -57,6 +61,8 @@ type Config struct {
 type Broker struct {
 	Config
 	tree topic.Tree[*subscription]
+
+	order sync.Mutex // of writes to queues
 
 	mu       sync.Mutex
 	sessions map[string]*session // by client ID: connected, or persistent
@@ -112,13 +118,14 @@ func (b *Broker) Close(ctx context.Context) error {
 	b.mu.Lock()
 	b.stopping = true
 	for c := range b.conns {
-		go c.kick(serverStopping)
+		c.drop(serverStopping)
 	}
 	b.mu.Unlock()
 	gone := make(chan struct{})
 	go func() { b.running.Wait(); close(gone) }()
 	select {
 	case <-gone:
+		b.releaseAll()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -47,21 +47,27 @@ type conn struct {
 	number     int64 // version number in lifecycle events
 	since      time.Time
 
-	hungry  atomic.Bool  // a read of the session's queue found less than there should be
 	heard   atomic.Int64 // when the client last sent something, Unix nanoseconds
 	end     atomic.Pointer[ending]
+	ended   chan struct{} // closed when end is set
 	gone    chan struct{} // closed when the connection has ended and its will is out
-	started bool          // admitted: events and will are due
+	started atomic.Bool   // admitted: events and will are due
+	flusher func()        // c.flush, so that starting it allocates nothing
 
 	// The reader's own.
-	publish mqtt.Publish // decoded into, again and again
-	routes  map[string]*route
-	aliases map[uint16]string
-	will    *mqtt.Will
-	work    batch
-	frames  frames
-	rate    bucket
-	bytes   bucket
+	publish  mqtt.Publish // decoded into, again and again
+	puback   mqtt.Puback
+	incoming Message  // the message of publish
+	delivery delivery // and its way to everybody
+	routes   map[string]*route
+	aliases  map[uint16][]byte
+	will     *mqtt.Will
+	work     batch
+	untidy   bool // the session has something for the store
+	frames   frames
+	rate     bucket
+	bytes    bucket
+	told     time.Time // when the journal last heard that messages came too fast
 
 	acks   acks
 	nobody promise // for messages whose arrival nobody waits for
@@ -69,19 +75,18 @@ type conn struct {
 
 // Serve owns a connection until it ends.
 func (b *Broker) Serve(ctx context.Context, peer *Peer) {
-	c := &conn{b: b, peer: peer, net: peer.Conn, gone: make(chan struct{})}
-	c.nobody.done = nothing
+	c := &conn{b: b, peer: peer, net: peer.Conn, ended: make(chan struct{}), gone: make(chan struct{})}
+	c.nobody.done, c.flusher = nothing, c.flush
 	if !b.enter(c) {
 		peer.Conn.Close()
 		return
 	}
 	defer b.leave(c)
 	c.in = intake{conn: peer.Conn, limit: b.Limits.PacketBytes}
-	flush := func() { c.work.write(c) }
-	c.in.beforeWait = flush
+	c.in.beforeWait = c.catchUp
 	if peer.BeforeWait != nil {
 		// The door knows when reading would really wait.
-		peer.BeforeWait(flush)
+		peer.BeforeWait(c.catchUp)
 		c.in.beforeWait = func() {}
 	}
 	final := c.converse(ctx)
@@ -181,14 +186,40 @@ func (c *conn) readFailed(err error) ending {
 // MQTT, with a WebSocket Close frame. It counts like DISCONNECT.
 var ErrLeft = errors.New("the client closed the connection")
 
-// fail notes how the connection ends; the first to say so is right.
-func (c *conn) fail(e ending) bool { return c.end.CompareAndSwap(nil, &e) }
-
-// kick ends the connection from outside.
-func (c *conn) kick(e ending) {
-	if !c.fail(e) {
-		return
+// catchUp does what the reader put off while it had input: answers and messages
+// are written, and the store hears what was acknowledged.
+func (c *conn) catchUp() {
+	if c.untidy {
+		c.untidy = false
+		c.session.tidy()
 	}
+	c.work.write(c)
+}
+
+// fail notes how the connection ends; the first to say so is right.
+func (c *conn) fail(e ending) bool {
+	if !c.end.CompareAndSwap(nil, &e) {
+		return false
+	}
+	close(c.ended)
+	return true
+}
+
+// kick ends the connection from outside. It may wait for the network, a little.
+func (c *conn) kick(e ending) {
+	if c.fail(e) {
+		c.hangUp(e)
+	}
+}
+
+// drop is kick for callers that must not wait. The ending holds at once.
+func (c *conn) drop(e ending) {
+	if c.fail(e) {
+		go c.hangUp(e)
+	}
+}
+
+func (c *conn) hangUp(e ending) {
 	c.goodbye(e)
 	c.net.Close()
 }
@@ -196,22 +227,17 @@ func (c *conn) kick(e ending) {
 // goodbye tells an MQTT 5 client why. [MQTT 5.0 4.13] What the client does not
 // take at once it does not get.
 func (c *conn) goodbye(e ending) {
-	if e.silent || c.version != mqtt.V5 || !c.started {
+	if e.silent || !c.started.Load() || c.version != mqtt.V5 {
 		return
 	}
-	if buf, ok := c.out.begin(c.b.Limits.OutboxBytes); ok {
+	if buf, ok := c.out.begin(c.answersMax()); ok {
 		d := mqtt.Disconnect{Reason: e.reason}
 		if c.problems {
 			d.ReasonString = e.detail
 		}
 		c.out.end(d.Append(buf, c.version))
 	}
-	if c.out.claim() {
-		_ = c.net.SetWriteDeadline(time.Now().Add(time.Second))
-		if batch := c.out.take(); batch != nil {
-			_, _ = c.net.Write(batch)
-		}
-	}
+	c.finalFlush()
 }
 
 // finish does what is due when the reader stops: tell the client, close, and
@@ -220,8 +246,8 @@ func (c *conn) finish(e ending) {
 	if !c.fail(e) {
 		e = *c.end.Load()
 	}
-	c.work.write(c) // answers given before the end still go out
-	if c.started {
+	c.catchUp() // answers given before the end still go out
+	if c.started.Load() {
 		c.goodbye(e)
 	} else {
 		c.refuse(e)
@@ -229,48 +255,70 @@ func (c *conn) finish(e ending) {
 	c.out.close()
 	c.net.Close()
 	c.in.giveBack()
-	if c.started {
+	if c.started.Load() {
 		c.b.detach(c, e)
 	}
 	if c.rights != nil {
 		c.rights.Close()
 	}
+	// The session remembers its last connection, but needs nothing of this.
+	c.routes, c.aliases, c.work, c.frames, c.delivery, c.incoming = nil, nil, batch{}, frames{}, delivery{}, Message{}
+	c.publish, c.will = mqtt.Publish{}, nil
 }
 
 // source is where the client is.
 func (c *conn) source() netip.AddrPort { return c.peer.Remote }
 
+// answerRoom is what answers may take in an outbox beyond Limits.OutboxBytes:
+// messages are dropped or wait when it is full, an answer is owed.
+const answerRoom = 64 << 10 // bytes
+
+func (c *conn) answersMax() int { return c.b.Limits.OutboxBytes + answerRoom }
+
 // reply appends an answer to the outbox; it is written when the reader has used
 // up its input.
-func (c *conn) reply(p mqtt.Packet) {
-	if buf, ok := c.out.begin(c.b.Limits.OutboxBytes); ok {
-		if c.out.end(p.Append(buf, c.version)) {
-			c.work.add(c)
-		}
+func (c *conn) reply(p mqtt.Packet) { c.answer(p, &c.work) }
+
+// post is reply for other goroutines.
+func (c *conn) post(p mqtt.Packet) { c.answer(p, nil) }
+
+func (c *conn) answer(p mqtt.Packet, work *batch) {
+	buf, ok := c.beginAnswer()
+	if !ok {
+		return
+	}
+	if c.out.end(p.Append(buf, c.version)) {
+		work.add(c)
 	}
 }
 
-// post is reply for other goroutines.
-func (c *conn) post(p mqtt.Packet) {
-	if buf, ok := c.out.begin(c.b.Limits.OutboxBytes); ok {
-		if c.out.end(p.Append(buf, c.version)) {
-			(*batch)(nil).add(c)
-		}
+// beginAnswer is begin for what the client is owed. A client that does not even
+// read its answers is cut.
+func (c *conn) beginAnswer() (buf []byte, ok bool) {
+	buf, ok = c.out.begin(c.answersMax())
+	if !ok && !c.out.ending() {
+		c.drop(slowReader)
 	}
+	return buf, ok
 }
 
 // handle takes one packet after CONNECT. A nil ending means: go on.
 func (c *conn) handle(frame []byte, now time.Time) *ending {
-	if mqtt.TypeOf(frame) == mqtt.TypePublish {
+	switch mqtt.TypeOf(frame) { // the frequent ones allocate nothing
+	case mqtt.TypePublish:
 		return c.onPublish(frame, now)
+	case mqtt.TypePuback:
+		if err := c.puback.Decode(c.version, frame); err != nil {
+			return badPacket(why.StepConnection, err)
+		}
+		c.session.acknowledged(c, c.puback.PacketID)
+		return nil
 	}
 	p, err := mqtt.Decode(c.version, frame)
 	if err != nil {
 		return badPacket(why.StepConnection, err)
 	}
 	switch p := p.(type) {
-	case *mqtt.Puback:
-		c.session.acknowledged(c, p.PacketID)
 	case *mqtt.Pubrec:
 		return c.onPubrec(p)
 	case *mqtt.Pubrel:

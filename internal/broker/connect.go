@@ -144,6 +144,9 @@ func (c *conn) attach(ctx context.Context, p *mqtt.Connect) (present bool, err e
 	s := c.b.session(c.clientID)
 	if s != nil && !c.mayResume(s, p) {
 		c.b.forget(s)
+		if w := c.b.takeWill(s.id); w != nil { // the session's end is the end of its delay [MQTT 5.0 3.1.3.2.2]
+			c.b.release(w)
+		}
 		s = nil
 	}
 	present = s != nil
@@ -152,6 +155,9 @@ func (c *conn) attach(ctx context.Context, p *mqtt.Connect) (present bool, err e
 	}
 	c.settle(s, p)
 	if err := c.keepSession(ctx, s, !present); err != nil {
+		s.mu.Lock()
+		s.left = c.b.Now() // it is not attached after all
+		s.mu.Unlock()
 		return false, err
 	}
 	c.session, s.owner = s, c
@@ -161,8 +167,8 @@ func (c *conn) attach(ctx context.Context, p *mqtt.Connect) (present bool, err e
 		c.b.sessions[s.id] = s
 		c.b.stats.Sessions.Add(1)
 	}
-	delete(c.b.wills, s.id) // back before the delay was over [MQTT-3.1.3-9]
 	c.b.mu.Unlock()
+	c.b.takeWill(s.id) // back before the delay was over [MQTT-3.1.3-9]
 	return present, nil
 }
 
@@ -173,9 +179,8 @@ func (c *conn) mayResume(s *session, p *mqtt.Connect) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	expired := !s.left.IsZero() && s.expiry != mqtt.NeverExpires && c.b.Now().After(s.left.Add(s.expiry))
 	sameVersion := s.version == p.Version || c.b.Limits.AcrossVersions
-	return s.persistent.Load() && !expired && sameVersion
+	return s.persistent.Load() && sameVersion && !s.expired(c.b.Now())
 }
 
 // settle takes over what CONNECT says about session and connection.
@@ -243,7 +248,7 @@ func (c *conn) welcome(p *mqtt.Connect, present, assigned bool) {
 			ack.AssignedClientID = c.clientID
 		}
 	}
-	c.started = true
+	c.started.Store(true)
 	c.since = c.b.Now()
 	c.reply(&ack)
 	c.b.stats.Connects.Add(1)
@@ -283,6 +288,7 @@ func (b *Broker) detach(c *conn, e ending) {
 	expiry := s.expiry
 	s.queue.rest()
 	s.mu.Unlock()
+	s.tidy()
 	b.stats.Connections.Add(-1)
 	b.stats.Disconnects.Add(1)
 	b.publishWill(c, e, expiry)
@@ -293,6 +299,27 @@ func (b *Broker) detach(c *conn, e ending) {
 		return
 	}
 	b.submit("note a client's leaving", func(tx StoreTx) error { return tx.Left(s.id, now, expiry) }, nil)
+}
+
+// takeWill gives the will that waits for its delay, which is over; nil without one.
+func (b *Broker) takeWill(clientID string) *pendingWill {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.wills[clientID]
+	delete(b.wills, clientID)
+	return w
+}
+
+// releaseAll publishes the wills that wait when the server stops: they would be
+// lost, and one too early is better than none.
+func (b *Broker) releaseAll() {
+	b.mu.Lock()
+	wills := b.wills
+	b.wills = map[string]*pendingWill{}
+	b.mu.Unlock()
+	for _, w := range wills {
+		b.release(w)
+	}
 }
 
 // publishWill publishes the last will, or keeps it for its delay.

@@ -18,6 +18,17 @@ type delivery struct {
 	work    *batch   // whose outboxes are flushed later; nil: at once
 	frames  *frames
 	promise *promise
+
+	// What the store must have before the promise is kept: the entries of
+	// queues, and the packet identifier of a publisher's QoS 2 message.
+	rows     []row
+	received uint16
+}
+
+// row is one entry of a session's queue on its way to the store.
+type row struct {
+	session *session
+	StoredMessage
 }
 
 // frames are a message's encodings by version and QoS, made when first needed
@@ -28,11 +39,12 @@ type frames struct {
 	made    [2][3]bool
 }
 
-// promise is called when everything that must be durable is.
+// promise is kept when everything that must be durable is.
 type promise struct {
 	left   atomic.Int32
 	failed atomic.Pointer[error]
 	done   Done
+	ack    *ack // in the place of done: a client's message
 }
 
 func newPromise(done Done) *promise {
@@ -44,18 +56,32 @@ func newPromise(done Done) *promise {
 // expect adds something to wait for; settle must be called for it.
 func (p *promise) expect() { p.left.Add(1) }
 
+// settle says that one of the things is done, and calls whoever waits when it was
+// the last.
 func (p *promise) settle(err error) {
+	if !p.release(err) {
+		return
+	}
+	if p.ack != nil {
+		p.ack.conn.taken(p.ack, p.err(), nil)
+		return
+	}
+	p.done(p.err())
+}
+
+// release is settle without the call: it says whether it was the last.
+func (p *promise) release(err error) bool {
 	if err != nil {
 		p.failed.CompareAndSwap(nil, &err)
 	}
-	if p.left.Add(-1) > 0 {
-		return
-	}
+	return p.left.Add(-1) == 0
+}
+
+func (p *promise) err() error {
 	if failed := p.failed.Load(); failed != nil {
-		p.done(*failed)
-		return
+		return *failed
 	}
-	p.done(nil)
+	return nil
 }
 
 // nothing is the done of those who do not care.
@@ -80,12 +106,35 @@ var _ message.Publisher = (*Broker)(nil)
 // durable.
 func (b *Broker) spread(d *delivery, r *route) {
 	if d.m.Retain {
-		b.retain(d)
+		if !b.retain(d) {
+			return
+		}
+		r = b.renewed(r)
 	}
 	for _, handle := range r.handlers {
 		d.promise.expect()
 		handle(*d.keep(), d.promise.settle)
 	}
+	if d.received != 0 || r.stores && d.m.QoS > mqtt.QoS0 {
+		b.order.Lock()
+		defer b.order.Unlock()
+		b.deliverAll(d, r)
+		b.write(d)
+		return
+	}
+	b.deliverAll(d, r)
+}
+
+// renewed gives the route as it is now. Whoever subscribed since it was found may
+// have looked for the retained message too early, and must get it as a live one.
+func (b *Broker) renewed(r *route) *route {
+	if r.treeGen == b.tree.Generation() {
+		return r
+	}
+	return b.route(r.name)
+}
+
+func (b *Broker) deliverAll(d *delivery, r *route) {
 	for i := range r.targets {
 		b.deliver(d, &r.targets[i])
 	}
@@ -110,12 +159,62 @@ func (b *Broker) deliver(d *delivery, t *target) {
 	qos := min(t.qos, d.m.QoS)
 	retain := t.retainAsPublished && d.m.Retain // otherwise 0 for an established subscription [MQTT-3.3.1-9]
 	if qos > 0 {
-		t.session.enqueue(d, qos, retain, t.ids)
+		t.session.enqueue(d, c, qos, retain, t.ids)
 		return
 	}
 	if c != nil {
 		c.send(d, retain, t.ids)
 	}
+}
+
+// sharedBody is the payload, in bytes, from which a message for several queues is
+// stored once. Shorter ones cost less as copies.
+const sharedBody = 512
+
+// write hands what a delivery must store to the store, in one transaction. The
+// caller holds b.order, and has since the rows were numbered: a queue's rows are
+// written in the order of their numbers, and before anything that was heard of
+// them later.
+func (b *Broker) write(d *delivery) {
+	rows, received, from := d.rows, d.received, d.from
+	d.rows, d.received = nil, 0
+	if len(rows) == 0 && received == 0 {
+		return
+	}
+	body := ""
+	if len(rows) > 1 && len(d.m.Payload) >= sharedBody {
+		body = b.NewID()
+	}
+	m, promise := d.kept, d.promise
+	promise.expect()
+	b.Store.Submit(func(tx StoreTx) error {
+		if err := putRows(tx, m, body, rows); err != nil || received == 0 {
+			return err
+		}
+		return tx.PutReceived(from.id, received)
+	}, func(err error) {
+		b.failed("queue a message", err)
+		for i := range rows {
+			rows[i].session.wrote(&rows[i].StoredMessage, err)
+		}
+		promise.settle(err)
+	})
+}
+
+func putRows(tx StoreTx, m *Message, body string, rows []row) error {
+	if body != "" {
+		if err := tx.PutBody(body, m); err != nil {
+			return err
+		}
+	}
+	for i := range rows {
+		r := rows[i].StoredMessage
+		r.BodyID = body
+		if err := tx.Enqueue(rows[i].session.id, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // send puts a QoS 0 message into the outbox, unless the reader is too slow.

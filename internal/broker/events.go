@@ -12,7 +12,7 @@ import (
 // number is the version number of a client's lifecycle events: it grows with
 // each connection and begins anew when the client was away for an hour.
 type number struct {
-	value int64
+	value int64     // of the next connection
 	left  time.Time // zero while connected
 }
 
@@ -49,7 +49,7 @@ func (c *conn) announceConnected() {
 
 func (b *Broker) announceDisconnected(c *conn, e ending) {
 	b.mu.Lock()
-	b.numbers[c.clientID] = number{c.number, b.Now()}
+	b.numbers[c.clientID] = number{c.number + 1, b.Now()}
 	b.mu.Unlock()
 	event := c.lifecycle("disconnected")
 	initiated := e.disconnect == why.ClientInitiated
@@ -107,24 +107,33 @@ func (b *Broker) announce(prefix string, e lifecycle) {
 func (b *Broker) nextNumber(clientID string) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := b.numbers[clientID]
-	if !n.left.IsZero() && b.Now().Sub(n.left) > numberKept {
-		n = number{}
+	n, known := b.numbers[clientID]
+	if !known {
+		b.makeRoomForNumber()
 	}
-	if len(b.numbers) >= numbersMax {
-		for id, old := range b.numbers { // any one that is not connected
-			if !old.left.IsZero() {
-				delete(b.numbers, id)
-				break
-			}
+	value := n.value
+	b.numbers[clientID] = number{value: value + 1}
+	return value
+}
+
+// isOver says whether the numbers begin anew. A session that is kept for longer
+// keeps its numbers too; Sweep sees to that.
+func (n number) isOver(now time.Time) bool {
+	return !n.left.IsZero() && now.Sub(n.left) > numberKept
+}
+
+// makeRoomForNumber forgets some client that is away, if it finds one soon.
+func (b *Broker) makeRoomForNumber() {
+	if len(b.numbers) < numbersMax {
+		return
+	}
+	tries := 0
+	for id, old := range b.numbers {
+		if tries++; !old.left.IsZero() || tries > 32 {
+			delete(b.numbers, id)
+			return
 		}
 	}
-	n.left = time.Time{}
-	b.numbers[clientID] = n
-	value := n.value
-	n.value++
-	b.numbers[clientID] = n
-	return value
 }
 
 // record tells the journal how the client was refused, or its connection ended.

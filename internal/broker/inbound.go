@@ -1,9 +1,11 @@
 package broker
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
+	"thingd/internal/fault"
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
 	"thingd/internal/topic"
@@ -20,7 +22,7 @@ func (c *conn) onPublish(frame []byte, now time.Time) *ending {
 		return end
 	}
 	if !c.rate.take(now, c.b.Limits.PublishRate, 1) {
-		return c.throttle(p)
+		return c.throttle(p, now)
 	}
 	c.slowDown(now, len(frame))
 	r := c.routeFor(p.Topic)
@@ -32,8 +34,8 @@ func (c *conn) onPublish(frame []byte, now time.Time) *ending {
 			return c.refusePublish(p, end)
 		}
 	}
-	if p.QoS == mqtt.QoS2 && !c.firstTime(p) {
-		return nil
+	if p.QoS == mqtt.QoS2 && c.isRepeat(p.PacketID) {
+		return c.acknowledgeAgain(p)
 	}
 	return c.accept(p, r, now)
 }
@@ -69,22 +71,29 @@ func (c *conn) expandAlias(p *mqtt.Publish) *ending {
 	}
 	if len(p.Topic) > 0 {
 		if c.aliases == nil {
-			c.aliases = map[uint16]string{}
+			c.aliases = map[uint16][]byte{}
 		}
-		c.aliases[p.TopicAlias] = string(p.Topic)
+		c.aliases[p.TopicAlias] = append(c.aliases[p.TopicAlias][:0], p.Topic...)
 		return nil
 	}
 	name, ok := c.aliases[p.TopicAlias]
 	if !ok {
 		return clientError(why.StepPublish, mqtt.ProtocolError, why.TopicAliasInvalid, "topic alias %d was not defined", p.TopicAlias)
 	}
-	p.Topic = []byte(name)
+	p.Topic = name
 	return nil
 }
 
-// throttle discards a message that came too fast.
-func (c *conn) throttle(p *mqtt.Publish) *ending {
+// throttle discards a message that came too fast. The journal hears of it once a
+// second at most.
+func (c *conn) throttle(p *mqtt.Publish, now time.Time) *ending {
 	c.b.stats.PublishThrottled.Add(1)
+	if now.Sub(c.told) >= time.Second {
+		c.told = now
+		e := ending{cause: why.TooFast, step: why.StepPublish}
+		e.detail = fmt.Sprintf("more than %d messages a second, to %s", c.b.Limits.PublishRate, p.Topic)
+		c.record(e, true)
+	}
 	if c.version == mqtt.V5 {
 		c.refuseAck(p, mqtt.QuotaExceeded, "more messages a second than allowed")
 	}
@@ -93,10 +102,16 @@ func (c *conn) throttle(p *mqtt.Publish) *ending {
 
 // slowDown delays a client that sends more bytes a second than it may.
 func (c *conn) slowDown(now time.Time, n int) {
-	if wait := c.bytes.borrow(now, c.b.Limits.ByteRate, n); wait > 0 {
-		c.work.write(c)
-		pause := time.NewTimer(min(wait, time.Second))
-		<-pause.C
+	wait := c.bytes.borrow(now, c.b.Limits.ByteRate, n)
+	if wait <= 0 {
+		return
+	}
+	c.catchUp()
+	pause := time.NewTimer(min(wait, time.Second))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-c.ended:
 	}
 }
 
@@ -115,86 +130,94 @@ func (c *conn) refusePublish(p *mqtt.Publish, end *ending) *ending {
 	}
 	if c.version != mqtt.V5 && !c.b.Limits.CloseDeniedClients && end.action != "" {
 		c.record(*end, true) // [MQTT 3.1.1 MQTT-3.3.5-2]: acknowledge, or close
-		c.acknowledge(c.acks.push(p.PacketID, p.QoS))
+		c.refuseAck(p, mqtt.Success, "")
 		return nil
 	}
 	return end
 }
 
+// refuseAck acknowledges a message that goes no further, in its turn.
 func (c *conn) refuseAck(p *mqtt.Publish, reason mqtt.ReasonCode, detail string) {
-	var info mqtt.ProblemInfo
+	if p.QoS == mqtt.QoS0 {
+		return
+	}
+	a := c.acks.push(c, p)
+	a.reason = reason
 	if c.problems {
-		info.ReasonString = detail
+		a.detail = detail
 	}
-	switch p.QoS {
-	case mqtt.QoS1:
-		c.reply(&mqtt.Puback{PacketID: p.PacketID, Reason: reason, ProblemInfo: info})
-	case mqtt.QoS2:
-		c.reply(&mqtt.Pubrec{PacketID: p.PacketID, Reason: reason, ProblemInfo: info})
-	}
+	c.acknowledge(a, &c.work)
 }
 
-// firstTime says whether a QoS 2 message is new; a repeat is acknowledged and
-// not routed again. [MQTT-4.3.3-10]
-func (c *conn) firstTime(p *mqtt.Publish) bool {
+// isRepeat says whether a QoS 2 message was routed before.
+func (c *conn) isRepeat(packetID uint16) bool {
 	s := c.session
 	s.mu.Lock()
-	_, seen := s.received[p.PacketID]
-	if !seen {
-		s.noteReceived(p.PacketID)
+	defer s.mu.Unlock()
+	_, seen := s.received[packetID]
+	return seen
+}
+
+// acknowledgeAgain answers a repeat, which is not routed again. [MQTT-4.3.3-10]
+// What was to be written for the first may still be on its way: the answer
+// queues behind it.
+func (c *conn) acknowledgeAgain(p *mqtt.Publish) *ending {
+	if end := c.awaitWindow(p.QoS); end != nil {
+		return end
 	}
-	s.mu.Unlock()
-	if seen {
-		c.reply(&mqtt.Pubrec{PacketID: p.PacketID})
-	}
-	return !seen
+	a := c.acks.push(c, p)
+	c.b.submit("wait for a QoS 2 message", func(StoreTx) error { return nil }, a.settle)
+	return nil
 }
 
 // accept routes a message and sees to its acknowledgement.
 func (c *conn) accept(p *mqtt.Publish, r *route, now time.Time) *ending {
-	m := c.message(p, r, now)
+	c.incoming = c.message(p, r, now)
+	m := &c.incoming
 	c.b.stats.PublishIn.Add(1)
 	c.b.stats.PublishInBytes.Add(int64(len(m.Payload)))
 	c.frames.reset()
-	d := delivery{m: &m, now: now, from: c.session, work: &c.work, frames: &c.frames}
+	d := &c.delivery
+	*d = delivery{m: m, now: now, from: c.session, work: &c.work, frames: &c.frames, promise: &c.nobody}
 	if p.QoS == mqtt.QoS0 {
-		d.promise = &c.nobody
-		c.b.spread(&d, r)
+		c.b.spread(d, r)
 		return nil
 	}
-	if p.QoS == mqtt.QoS1 && !r.waits(&m) && c.acks.empty() {
-		d.promise = &c.nobody
-		c.b.spread(&d, r)
-		c.reply(&mqtt.Puback{PacketID: p.PacketID})
+	if p.QoS == mqtt.QoS1 && !r.waits(m) && c.acks.empty() {
+		c.b.spread(d, r)
+		c.replyPuback(p.PacketID)
 		return nil
 	}
-	if end := c.awaitWindow(); end != nil {
+	if end := c.awaitWindow(p.QoS); end != nil {
 		return end
 	}
-	a := c.acks.push(p.PacketID, p.QoS)
-	d.promise = newPromise(func(err error) { c.taken(a, err) })
+	a := c.acks.push(c, p)
+	d.promise = &a.promise
 	if p.QoS == mqtt.QoS2 {
-		c.keepReceived(p.PacketID, d.promise)
+		c.noteReceived(d, p.PacketID)
 	}
-	c.b.spread(&d, r)
+	c.b.spread(d, r)
 	// What is settled already is acknowledged by this goroutine, so that
 	// acknowledgements gather like everything else.
-	d.promise.settle(nil)
+	if a.release(nil) {
+		c.taken(a, a.err(), &c.work)
+	}
 	return nil
+}
+
+// replyPuback is reply without an allocation.
+func (c *conn) replyPuback(packetID uint16) {
+	if buf, ok := c.beginAnswer(); ok {
+		if c.out.end((&mqtt.Puback{PacketID: packetID}).Append(buf, c.version)) {
+			c.work.add(c)
+		}
+	}
 }
 
 // waits says whether the acknowledgement of a message must wait for the store
 // or a service.
 func (r *route) waits(m *Message) bool {
-	if m.Retain || len(r.handlers) > 0 || len(r.groups) > 0 {
-		return true
-	}
-	for i := range r.targets {
-		if r.targets[i].session.persistent.Load() {
-			return true
-		}
-	}
-	return false
+	return m.Retain || r.stores || len(r.handlers) > 0
 }
 
 // message makes the message that a PUBLISH carries. It points into the packet.
@@ -237,7 +260,7 @@ func (c *conn) direct(m Message) {
 		c.send(&d, false, nil)
 		return
 	}
-	c.session.enqueue(&d, mqtt.QoS1, false, nil)
+	c.session.give(&d, c, mqtt.QoS1, false, nil)
 }
 
 // acks are the acknowledgements that a client waits for, in the order of its
@@ -248,10 +271,16 @@ type acks struct {
 	room  chan struct{} // signaled when the queue has become shorter
 }
 
+// ack is one of them, and the promise that it waits for.
 type ack struct {
+	promise
+	conn     *conn
 	packetID uint16
 	qos      mqtt.QoS
 	ready    bool
+	silent   bool // nothing is sent in its turn
+	reason   mqtt.ReasonCode
+	detail   string
 }
 
 func (q *acks) empty() bool {
@@ -260,101 +289,176 @@ func (q *acks) empty() bool {
 	return len(q.queue) == 0
 }
 
-func (q *acks) push(packetID uint16, qos mqtt.QoS) *ack {
-	a := &ack{packetID: packetID, qos: qos}
+func (q *acks) push(c *conn, p *mqtt.Publish) *ack {
+	a := &ack{conn: c, packetID: p.PacketID, qos: p.QoS}
+	a.promise.ack = a
+	a.left.Store(1)
 	q.mu.Lock()
 	q.queue = append(q.queue, a)
 	q.mu.Unlock()
 	return a
 }
 
-// ready marks a and gives the acknowledgements that may go out now.
-func (q *acks) ready(a *ack) []*ack {
+// shift drops the first n. The caller holds q.mu.
+func (q *acks) shift(n int) {
+	if n == len(q.queue) {
+		clear(q.queue)
+		q.queue = q.queue[:0]
+	} else {
+		clear(q.queue[:n])
+		q.queue = q.queue[n:]
+	}
+	if n > 0 && q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
+}
+
+// awaitWindow bounds the messages that wait for their acknowledgement: MQTT 5
+// clients were told the number, others are not read from until there is room.
+func (c *conn) awaitWindow(qos mqtt.QoS) *ending {
+	for {
+		room := c.acks.full(c.b.Limits.ReceiveMaximum - c.unreleased())
+		if room == nil {
+			return nil
+		}
+		if c.version == mqtt.V5 { // [MQTT-3.3.4-7]
+			return clientError(why.StepPublish, mqtt.ReceiveMaximumExceeded, why.TooManyInFlight, "more than %d unacknowledged messages", c.b.Limits.ReceiveMaximum)
+		}
+		c.catchUp()
+		select {
+		case <-room:
+		case <-c.ended:
+			return c.end.Load()
+		}
+	}
+}
+
+// unreleased gives the QoS 2 messages of an MQTT 5 client that have their PUBREC
+// and no PUBREL: they are in flight still. [MQTT 5.0 4.9] Older clients were told
+// no number, and are read from, or the PUBREL would not be heard.
+func (c *conn) unreleased() int {
+	if c.version != mqtt.V5 || c.b.Limits.MaxQoS < mqtt.QoS2 {
+		return 0
+	}
+	s := c.session
+	s.mu.Lock()
+	n := len(s.received)
+	s.mu.Unlock()
+	if n == 0 {
+		return 0
+	}
+	return n - c.acks.count(mqtt.QoS2)
+}
+
+func (q *acks) count(qos mqtt.QoS) (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	for _, a := range q.queue {
+		if a.qos == qos {
+			n++
+		}
+	}
+	return n
+}
+
+// full gives nil while less than limit wait, else a channel that is closed when
+// some have left.
+func (q *acks) full(limit int) <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.queue) < limit {
+		return nil
+	}
+	if q.room == nil {
+		q.room = make(chan struct{})
+	}
+	return q.room
+}
+
+// taken is called when a message is where it must be, or cannot be.
+func (c *conn) taken(a *ack, err error, work *batch) {
+	switch {
+	case err == nil:
+	case fault.Is(err, fault.CodeThrottling): // the retained messages are full
+		a.reason, a.silent = mqtt.QuotaExceeded, c.version != mqtt.V5
+		c.session.release(a)
+	default:
+		// Without an acknowledgement the client sends it again later.
+		c.session.release(a)
+		c.drop(storeFailed.because(err))
+		return
+	}
+	c.acknowledge(a, work)
+}
+
+// acknowledge sends what may be sent once a is ready.
+func (c *conn) acknowledge(a *ack, work *batch) {
+	q := &c.acks
+	q.mu.Lock()
 	a.ready = true
 	n := 0
 	for n < len(q.queue) && q.queue[n].ready {
 		n++
 	}
-	out := q.queue[:n:n]
-	q.queue = q.queue[n:]
-	if n > 0 && q.room != nil {
-		close(q.room)
-		q.room = nil
-	}
-	return out
-}
-
-// awaitWindow bounds the messages that wait for their acknowledgement: MQTT 5
-// clients were told the number, others are not read from until there is room.
-func (c *conn) awaitWindow() *ending {
-	q := &c.acks
-	q.mu.Lock()
-	for len(q.queue) >= c.b.Limits.ReceiveMaximum {
-		if c.version == mqtt.V5 { // [MQTT-3.3.4-7]
-			q.mu.Unlock()
-			return clientError(why.StepPublish, mqtt.ReceiveMaximumExceeded, why.TooManyInFlight, "more than %d unacknowledged messages", c.b.Limits.ReceiveMaximum)
-		}
-		if q.room == nil {
-			q.room = make(chan struct{})
-		}
-		room := q.room
-		q.mu.Unlock()
-		c.work.write(c)
-		<-room
-		q.mu.Lock()
-	}
+	needsFlush := c.sendAcks(q.queue[:n])
+	q.shift(n)
 	q.mu.Unlock()
-	return nil
+	if needsFlush {
+		work.add(c)
+	}
 }
 
-// taken is called when a message is where it must be, or cannot be.
-func (c *conn) taken(a *ack, err error) {
-	if err != nil {
-		// Without an acknowledgement the client sends it again later.
-		go c.kick(storeFailed.because(err))
+// sendAcks appends acknowledgements to the outbox. The lock on the queue is held
+// over it: their order there is their order on the wire.
+func (c *conn) sendAcks(all []*ack) (needsFlush bool) {
+	if len(all) == 0 || c.end.Load() != nil {
+		return false
 	}
-	c.acknowledge(a)
-}
-
-// acknowledge sends what may be sent once a is ready.
-func (c *conn) acknowledge(a *ack) {
-	out := c.acks.ready(a)
-	if len(out) == 0 || c.end.Load() != nil {
-		return
-	}
-	buf, ok := c.out.begin(c.b.Limits.OutboxBytes)
+	buf, ok := c.beginAnswer()
 	if !ok {
-		return
+		return false
 	}
-	for _, a := range out {
-		buf = a.append(buf, c.version)
+	for _, a := range all {
+		if !a.silent {
+			buf = a.append(buf, c.version)
+		}
 	}
-	if c.out.end(buf) {
-		(*batch)(nil).add(c)
-	}
+	return c.out.end(buf)
 }
 
 func (a *ack) append(buf []byte, v mqtt.Version) []byte {
+	info := mqtt.ProblemInfo{ReasonString: a.detail}
 	switch a.qos {
 	case mqtt.QoS1:
-		return (&mqtt.Puback{PacketID: a.packetID}).Append(buf, v)
+		return (&mqtt.Puback{PacketID: a.packetID, Reason: a.reason, ProblemInfo: info}).Append(buf, v)
 	case mqtt.QoS2:
-		return (&mqtt.Pubrec{PacketID: a.packetID}).Append(buf, v)
+		return (&mqtt.Pubrec{PacketID: a.packetID, Reason: a.reason, ProblemInfo: info}).Append(buf, v)
 	}
 	return buf
 }
 
-// keepReceived remembers the packet identifier of a QoS 2 message for as long as
-// the client may repeat it.
-func (c *conn) keepReceived(packetID uint16, p *promise) {
-	if !c.session.persistent.Load() {
+// noteReceived remembers the packet identifier of a QoS 2 message for as long as
+// the client may repeat it; in the store together with the message.
+func (c *conn) noteReceived(d *delivery, packetID uint16) {
+	s := c.session
+	s.mu.Lock()
+	s.noteReceived(packetID)
+	s.mu.Unlock()
+	if s.persistent.Load() {
+		d.received = packetID
+	}
+}
+
+// release forgets the packet identifier of a QoS 2 message that was not taken:
+// the client's repeat of it is the first.
+func (s *session) release(a *ack) {
+	if a.qos != mqtt.QoS2 {
 		return
 	}
-	p.expect()
-	id := c.clientID
-	c.b.submit("note a QoS 2 message", func(tx StoreTx) error { return tx.PutReceived(id, packetID) }, p.settle)
+	s.mu.Lock()
+	delete(s.received, a.packetID)
+	s.mu.Unlock()
 }
 
 // onPubrel ends a QoS 2 exchange. [MQTT-4.3.3-11]
@@ -367,14 +471,24 @@ func (c *conn) onPubrel(p *mqtt.Pubrel) *ending {
 	_, known := s.received[p.PacketID]
 	delete(s.received, p.PacketID)
 	s.mu.Unlock()
-	if known && s.persistent.Load() {
-		id := c.clientID
-		c.b.submit("forget a QoS 2 message", func(tx StoreTx) error { return tx.DeleteReceived(id, p.PacketID) }, nil)
-	}
 	answer := &mqtt.Pubcomp{PacketID: p.PacketID}
 	if !known {
 		answer.Reason = mqtt.PacketIdentifierNotFound
 	}
-	c.reply(answer)
+	if !known || !s.persistent.Load() {
+		c.reply(answer)
+		return nil
+	}
+	// The client may use the identifier again once it has PUBCOMP, and what it
+	// sends then must not look like a repeat after a crash.
+	c.b.submit("forget a QoS 2 message", func(tx StoreTx) error {
+		return tx.DeleteReceived(s.id, p.PacketID)
+	}, func(err error) {
+		if err != nil {
+			c.drop(storeFailed.because(err))
+			return
+		}
+		c.post(answer)
+	})
 	return nil
 }

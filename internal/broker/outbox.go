@@ -1,95 +1,138 @@
 package broker
 
 import (
+	"errors"
+	"os"
 	"sync"
 	"time"
 )
 
-// writeTimeout bounds one write to the network. A client that takes nothing for
-// so long is gone.
-const writeTimeout = 30 * time.Second
+const (
+	// writeTimeout bounds one write to the network. A client that takes nothing
+	// for so long is gone.
+	writeTimeout = 30 * time.Second
+	// lastWords bounds what is spent on telling a client why it is cut.
+	lastWords = time.Second
+)
 
 // outbox is what waits to be written to one connection. Anybody may add to it;
 // at most one goroutine writes it.
 type outbox struct {
 	mu       sync.Mutex
-	waiting  []byte
-	spare    []byte // the slice written last, to be used again
+	waiting  *buffer // nil when nothing waits
+	spare    *buffer // the one written last, to be used again
 	flushing bool
-	closed   bool
+	sealed   bool          // the last words are in: nothing more is added
+	closed   bool          // what waits is dropped
+	idle     chan struct{} // closed when nobody flushes any more; nil when nobody asked
 }
 
+// buffer is memory that goes from hand to hand.
+type buffer struct{ bytes []byte }
+
 // buffers lends outboxes their memory, so that an idle connection holds none.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, 4<<10)} }}
 
 // keepBuffer is the largest buffer that goes back to the pool, in bytes.
 const keepBuffer = 64 << 10
 
 // begin locks the outbox and gives the bytes to append to, or says that they
-// would be for nothing: the connection is closed, or holds more than limit
+// would be for nothing: the connection is ending, or holds more than limit
 // already. A caller that got ok must call end.
 func (o *outbox) begin(limit int) (buf []byte, ok bool) {
 	o.mu.Lock()
-	if o.closed || len(o.waiting) > limit {
+	if o.sealed || o.closed || o.waiting != nil && len(o.waiting.bytes) > limit {
 		o.mu.Unlock()
 		return nil, false
 	}
 	if o.waiting == nil {
-		o.waiting = (*buffers.Get().(*[]byte))[:0]
+		o.waiting = buffers.Get().(*buffer)
 	}
-	return o.waiting, true
+	return o.waiting.bytes, true
 }
 
 // end keeps what was appended, unlocks, and says whether somebody must flush.
 func (o *outbox) end(buf []byte) (needsFlush bool) {
-	o.waiting = buf
+	o.waiting.bytes = buf
 	needsFlush = !o.flushing && len(buf) > 0
 	o.mu.Unlock()
 	return needsFlush
+}
+
+// ending says whether the outbox takes no more, whatever its size.
+func (o *outbox) ending() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sealed || o.closed
 }
 
 // claim makes the caller the one who flushes.
 func (o *outbox) claim() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.flushing || o.closed || len(o.waiting) == 0 {
+	if o.flushing || o.closed || o.waiting == nil || len(o.waiting.bytes) == 0 {
 		return false
 	}
 	o.flushing = true
 	return true
 }
 
-// take gives what waits to the flusher, or ends its turn.
-func (o *outbox) take() []byte {
+// take gives what waits to the flusher, or ends its turn. last says that these
+// are the last words.
+func (o *outbox) take() (batch *buffer, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.waiting) == 0 || o.closed {
-		o.flushing = false
-		o.release(o.waiting)
-		o.release(o.spare)
-		o.waiting, o.spare = nil, nil
-		return nil
+	if o.closed || o.waiting == nil || len(o.waiting.bytes) == 0 {
+		o.rest()
+		return nil, false
 	}
-	batch := o.waiting
-	o.waiting, o.spare = o.spare[:0], nil
-	if o.waiting == nil {
-		o.waiting = (*buffers.Get().(*[]byte))[:0]
+	batch = o.waiting
+	o.waiting, o.spare = o.spare, nil
+	return batch, o.sealed
+}
+
+// rest ends the flusher's turn. The caller holds o.mu.
+func (o *outbox) rest() {
+	o.flushing = false
+	o.waiting.release()
+	o.spare.release()
+	o.waiting, o.spare = nil, nil
+	if o.idle != nil {
+		close(o.idle)
+		o.idle = nil
 	}
-	return batch
 }
 
 // done gives back what take gave.
-func (o *outbox) done(batch []byte) {
+func (o *outbox) done(batch *buffer) {
+	batch.bytes = batch.bytes[:0]
 	o.mu.Lock()
-	o.spare = batch[:0]
+	o.spare = batch
 	o.mu.Unlock()
 }
 
-func (o *outbox) release(b []byte) {
-	if b != nil && cap(b) <= keepBuffer {
-		b = b[:0]
-		buffers.Put(&b)
+func (b *buffer) release() {
+	if b != nil && cap(b.bytes) <= keepBuffer {
+		b.bytes = b.bytes[:0]
+		buffers.Put(b)
 	}
+}
+
+// seal takes no more. The channel is closed when nobody flushes.
+func (o *outbox) seal() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sealed = true
+	idle := o.idle
+	if idle == nil {
+		idle = make(chan struct{})
+		if o.flushing {
+			o.idle = idle
+		} else {
+			close(idle)
+		}
+	}
+	return idle
 }
 
 // close drops what waits; nothing is added any more.
@@ -101,14 +144,48 @@ func (o *outbox) close() {
 
 // flush writes until nothing waits. The caller has claimed it.
 func (c *conn) flush() {
-	for batch := c.out.take(); batch != nil; batch = c.out.take() {
-		_ = c.net.SetWriteDeadline(time.Now().Add(writeTimeout)) // fails only on a closed connection, as Write then does
-		if _, err := c.net.Write(batch); err != nil {
+	for {
+		batch, last := c.out.take()
+		if batch == nil {
+			return
+		}
+		timeout := writeTimeout
+		if last {
+			timeout = lastWords
+		}
+		_ = c.net.SetWriteDeadline(time.Now().Add(timeout)) // fails only on a closed connection, as Write then does
+		if _, err := c.net.Write(batch.bytes); err != nil {
 			c.out.close()
-			c.fail(connectionLost.because(err))
+			c.fail(writeFailed(err))
 			c.net.Close()
 		}
 		c.out.done(batch)
+	}
+}
+
+// writeFailed tells a client that took nothing for too long from a broken link.
+func writeFailed(err error) ending {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		e := slowReader
+		e.silent = true
+		return e
+	}
+	return connectionLost.because(err)
+}
+
+// finalFlush writes what waits, as far as the client takes it at once.
+func (c *conn) finalFlush() {
+	idle := c.out.seal()
+	_ = c.net.SetWriteDeadline(time.Now().Add(lastWords))
+	if c.out.claim() {
+		c.flush()
+		return
+	}
+	patience := time.NewTimer(lastWords)
+	defer patience.Stop()
+	select {
+	case <-idle:
+	case <-patience.C:
 	}
 }
 
@@ -118,15 +195,24 @@ type batch struct {
 	dirty []*conn
 }
 
+// dirtyMax bounds a batch: a wide fan-out starts writing before all its input is
+// used up.
+const dirtyMax = 1024
+
 // add notes that c's outbox must be flushed.
 func (b *batch) add(c *conn) {
-	if b == nil {
+	switch {
+	case b == nil:
 		if c.out.claim() {
-			go c.flush()
+			go c.flusher()
 		}
-		return
+	case len(b.dirty) > 0 && b.dirty[len(b.dirty)-1] == c:
+	default:
+		if len(b.dirty) >= dirtyMax {
+			b.write(nil)
+		}
+		b.dirty = append(b.dirty, c)
 	}
-	b.dirty = append(b.dirty, c)
 }
 
 // write starts writing. own, the reader's own connection, is written by the
@@ -138,7 +224,7 @@ func (b *batch) write(own *conn) {
 		if c == own {
 			mine = true
 		} else if c.out.claim() {
-			go c.flush()
+			go c.flusher()
 		}
 	}
 	b.dirty = b.dirty[:0]

@@ -1,7 +1,7 @@
 package broker
 
 import (
-	"context"
+	"slices"
 	"time"
 
 	"thingd/internal/mqtt"
@@ -12,16 +12,25 @@ import (
 // acknowledged, then waiting in memory, then waiting in the store alone. It is
 // guarded by session.mu.
 type queue struct {
-	flight  []entry // sent; in the order of sending
+	flight  []entry // sent and not acknowledged, in the order of sending
+	sent    int     // of them, how many were sent on this connection
+	again   int     // and how many must be sent again on it
 	waiting []entry // not sent yet
 	bytes   int     // of payload, waiting in memory
-	stored  int     // waiting in the store, behind those in memory
+	stored  int     // waiting in the store, behind those in memory; may count too many until it is read
 	last    int64   // number of the newest message; they grow by one
-	read    int64   // number of the newest message in memory
+	read    int64   // number of the newest message in memory; stored are those between it and last
+	written int64   // number of the newest message that the store has, or could not take
 	loading bool    // somebody is reading from the store
+	recall  bool    // the store may know QoS 2 messages in flight from before the server started
 	packet  uint16  // the packet identifier given out last
+	free    int     // how many after it are known to be unused
 	replay  int64   // messages up to this number waited while the client was away
 	tokens  bucket  // for those
+
+	// What the store shall hear when nobody is in a hurry, see session.tidy.
+	gone  []int64 // numbers of messages that are done with
+	marks []mark
 }
 
 // entry is one message in a queue.
@@ -32,8 +41,10 @@ type entry struct {
 	qos      mqtt.QoS
 	retain   bool
 	state    state
-	repeats  uint8
-	sent     time.Time
+	repeats  uint8     // on a living connection
+	tried    bool      // it was sent before
+	since    time.Time // when it was sent first
+	sent     time.Time // and last
 	ids      []uint32
 
 	confirmed chan struct{} // closed when the client has acknowledged; nil for most
@@ -42,10 +53,18 @@ type entry struct {
 type state uint8
 
 const (
-	inFlight state = iota
-	received       // QoS 2: the client has it, PUBREL is out
-	settled        // acknowledged; waits for its elders to leave the slice
+	again    state = iota // was in flight on an earlier connection; to be sent on this one
+	marking               // QoS 2: goes out when the store knows its packet identifier
+	inFlight              // sent
+	received              // QoS 2: the client has it, PUBREL is out
 )
+
+// mark is where a QoS 2 message stands.
+type mark struct {
+	number   int64
+	packetID uint16
+	received bool
+}
 
 const (
 	// waitingInMemory bounds the messages of one persistent session that wait
@@ -58,40 +77,64 @@ const (
 // size is the number of messages in the queue.
 func (q *queue) size() int { return len(q.flight) + len(q.waiting) + q.stored }
 
-// enqueue adds a QoS 1 or 2 message to the session: sent if there is room in
-// flight, stored if the session is persistent.
-func (s *session) enqueue(d *delivery, qos mqtt.QoS, retain bool, ids []uint32) {
-	s.mu.Lock()
-	c := s.conn.Load()
-	if s.removed || (c == nil && !s.persistent.Load()) {
-		s.mu.Unlock()
+// give puts one message into the session's queue, outside of a route.
+func (s *session) give(d *delivery, checked *conn, qos mqtt.QoS, retain bool, ids []uint32) {
+	if !s.persistent.Load() {
+		s.enqueue(d, checked, qos, retain, ids)
 		return
 	}
-	persistent := s.persistent.Load()
-	if s.queue.size() >= s.b.Limits.QueueMessages || (!persistent && s.queue.bytes > s.b.Limits.OutboxBytes) {
-		s.mu.Unlock()
-		s.overflow(c)
+	s.b.order.Lock()
+	defer s.b.order.Unlock()
+	s.enqueue(d, checked, qos, retain, ids)
+	s.b.write(d)
+}
+
+// enqueue adds a QoS 1 or 2 message to the session: sent if there is room in
+// flight, and added to what d must store if the session is persistent. checked is
+// the connection whose right to receive it is known. The caller holds b.order if
+// the session is persistent.
+func (s *session) enqueue(d *delivery, checked *conn, qos mqtt.QoS, retain bool, ids []uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, stored := s.conn.Load(), s.persistent.Load()
+	if s.removed || c == nil && !stored {
+		return
+	}
+	if s.isFull(stored) {
+		s.overflow(c, stored)
 		return
 	}
 	e := entry{m: d.keep(), qos: qos, retain: retain, ids: ids}
-	if persistent {
-		s.queue.last++
-		e.number = s.queue.last
-		s.store(d, e)
-	}
-	if c == nil || s.queue.stored > 0 || (persistent && s.queue.fullMemory()) {
-		s.queue.stored++
-		s.mu.Unlock()
-		if c != nil {
-			s.load(c)
-		}
+	if !stored {
+		s.place(c, &e, d, checked)
 		return
 	}
-	s.queue.read = e.number
-	if len(s.queue.waiting) > 0 || !s.fly(c, e, d) {
-		s.queue.push(e)
+	s.queue.last++
+	e.number = s.queue.last
+	s.place(c, &e, d, checked)
+	stand := StoredMessage{Number: e.number, QoS: qos, Retain: retain, SubscriptionIDs: ids, Message: e.m}
+	if e.state == marking {
+		stand.PacketID = e.packetID
 	}
-	s.mu.Unlock()
+	d.rows = append(d.rows, row{s, stand})
+}
+
+// place finds the entry's place in the queue: in flight, in memory or in the store
+// alone.
+func (s *session) place(c *conn, e *entry, d *delivery, checked *conn) {
+	q := &s.queue
+	if c == nil || q.stored > 0 || e.number > 0 && q.fullMemory() {
+		q.stored++
+		return
+	}
+	q.read = e.number
+	if c == checked && len(q.waiting) == 0 && q.again == 0 && s.launch(c, e, d) {
+		return
+	}
+	q.push(*e)
+	if c != checked { // who came meanwhile
+		s.pump(c, d.work)
+	}
 }
 
 // push puts an entry behind those that wait in memory.
@@ -103,6 +146,9 @@ func (q *queue) push(e entry) {
 // pop forgets the first n that wait. What is left does not move: a long queue
 // would be copied for every acknowledgement.
 func (q *queue) pop(n int) {
+	for i := range q.waiting[:n] {
+		q.bytes -= len(q.waiting[i].m.Payload)
+	}
 	clear(q.waiting[:n])
 	q.waiting = q.waiting[n:]
 	if len(q.waiting) == 0 {
@@ -115,73 +161,51 @@ func (q *queue) fullMemory() bool {
 	return len(q.waiting) >= waitingInMemory || q.bytes >= bytesInMemory
 }
 
+func (s *session) isFull(stored bool) bool {
+	return s.queue.size() >= s.b.Limits.QueueMessages || !stored && s.queue.bytes > s.b.Limits.OutboxBytes
+}
+
 // overflow is the answer to a full queue: the newest message of a persistent
 // session is dropped, a clean session that doesn't read is cut.
-func (s *session) overflow(c *conn) {
+func (s *session) overflow(c *conn, stored bool) {
 	s.b.stats.DroppedFull.Add(1)
-	if !s.persistent.Load() && c != nil {
-		go c.kick(slowReader)
+	if !stored && c != nil {
+		c.drop(slowReader)
 	}
 }
 
-// store writes a queue entry; the publisher's acknowledgement waits for it. A
-// message for several sessions is written once.
-func (s *session) store(d *delivery, e entry) {
-	row := StoredMessage{Number: e.number, QoS: e.qos, Retain: e.retain, SubscriptionIDs: e.ids, Message: e.m}
-	id := s.id
-	d.promise.expect()
-	s.b.submit("queue a message", func(tx StoreTx) error { return tx.Enqueue(id, row) }, func(err error) {
-		d.promise.settle(err)
-		s.wake()
-	})
-}
-
-// wake lets a reader of the store try again, after something new was written.
-func (s *session) wake() {
-	if c := s.conn.Load(); c != nil && c.hungry.CompareAndSwap(true, false) {
-		go s.load(c)
-	}
-}
-
-// fly sends a message if there is room in flight, and says whether it did. The
-// caller holds s.mu.
-func (s *session) fly(c *conn, e entry, d *delivery) bool {
-	if len(s.queue.flight) >= c.sendMax || !s.queue.nextPacketID() {
+// launch sends a message for the first time, if there is room in flight, and says
+// whether it did, or dropped it. The caller holds s.mu.
+func (s *session) launch(c *conn, e *entry, d *delivery) bool {
+	q := &s.queue
+	if q.sent >= c.sendMax || !q.nextPacketID() {
 		return false
 	}
-	e.packetID, e.sent = s.queue.packet, d.now
-	switch c.transmit(&e, d, false) {
-	case tooLarge: // dropped as if it had been delivered [MQTT-3.1.2-25]
-		s.dequeue(e)
-		return true
-	case refused:
-		return false
-	}
-	s.queue.flight = append(s.queue.flight, e)
+	e.packetID, e.since, e.sent = q.packet, d.now, d.now
 	if e.qos == mqtt.QoS2 && e.number > 0 {
-		s.markSent(e, false)
-	}
-	return true
-}
-
-// nextPacketID takes the next free packet identifier. They are given out in a
-// circle and come back in about the order they left, so only the oldest can be
-// in the way.
-func (q *queue) nextPacketID() bool {
-	next := q.packet + 1
-	if next == 0 {
-		next = 1
-	}
-	for i := range q.flight {
-		if q.flight[i].packetID == next {
+		e.state = marking
+	} else {
+		switch c.transmit(e, d) {
+		case tooLarge: // dropped as if it had been delivered [MQTT-3.1.2-25]
+			e.packetID = 0
+			q.forget(e)
+			return true
+		case refused:
+			e.packetID = 0
 			return false
 		}
-		if i > 8 { // deep in the circle: the rest is newer
-			break
-		}
+		e.state = inFlight
 	}
-	q.packet = next
+	q.flight = append(q.flight, *e)
+	q.sent++
 	return true
+}
+
+// forget notes that the store need not keep a message any longer.
+func (q *queue) forget(e *entry) {
+	if e.number > 0 {
+		q.gone = append(q.gone, e.number)
+	}
 }
 
 type outcome int
@@ -192,22 +216,19 @@ const (
 	tooLarge
 )
 
-// transmit appends a QoS 1 or 2 PUBLISH to the outbox. d, if there is one, has
-// the encoding at hand.
-func (c *conn) transmit(e *entry, d *delivery, dup bool) outcome {
+// transmit appends a QoS 1 or 2 PUBLISH to the outbox. d may have the encoding at
+// hand.
+func (c *conn) transmit(e *entry, d *delivery) outcome {
 	buf, ok := c.out.begin(c.b.Limits.OutboxBytes)
 	if !ok {
 		return refused
 	}
 	before := len(buf)
-	var work *batch
-	if d != nil {
-		work = d.work
-	}
-	if d != nil && d.frames != nil && len(e.ids) == 0 {
+	dup := e.tried && c.b.Limits.SendsDUP
+	if d.frames != nil && len(e.ids) == 0 {
 		buf = d.frame(c.version, e.qos).Append(buf, e.packetID, dup, e.retain)
 	} else {
-		p := c.packet(e.m, c.b.Now(), e.qos, e.retain, e.ids)
+		p := c.packet(e.m, d.now, e.qos, e.retain, e.ids)
 		p.PacketID, p.Dup = e.packetID, dup
 		buf = p.Append(buf, c.version)
 	}
@@ -219,8 +240,9 @@ func (c *conn) transmit(e *entry, d *delivery, dup bool) outcome {
 	c.b.stats.PublishOut.Add(1)
 	c.b.stats.PublishOutBytes.Add(int64(len(e.m.Payload)))
 	if c.out.end(buf) {
-		work.add(c)
+		d.work.add(c)
 	}
+	e.tried = true
 	return sent
 }
 
@@ -236,158 +258,140 @@ func (s *session) completed(c *conn, packetID uint16) {
 
 func (s *session) settle(c *conn, packetID uint16, qos mqtt.QoS) {
 	s.mu.Lock()
-	if e := s.queue.find(packetID); e != nil && e.qos == qos {
-		e.state = settled
-		s.dequeue(*e)
-		if e.confirmed != nil {
-			close(e.confirmed)
+	q := &s.queue
+	if i := q.find(packetID); i >= 0 && q.flight[i].qos == qos {
+		if q.flight[i].confirmed != nil {
+			close(q.flight[i].confirmed)
 		}
-		e.m = nil
-		s.queue.trim()
+		q.forget(&q.flight[i])
+		q.remove(i)
 	}
 	s.pump(c, &c.work)
+	c.untidy = c.untidy || q.untidy()
+	page := s.wantsPage()
 	s.mu.Unlock()
-	s.load(c)
+	if page {
+		go s.loadPages()
+	}
 }
 
-// find gives the message in flight under a packet identifier.
-func (q *queue) find(packetID uint16) *entry {
+// find gives the place in flight of a packet identifier; -1 without one. Clients
+// acknowledge in order [MQTT-4.6.0-2]: it is one of the first.
+func (q *queue) find(packetID uint16) int {
 	for i := range q.flight {
-		if e := &q.flight[i]; e.packetID == packetID && e.state != settled {
-			return e
+		if q.flight[i].packetID == packetID {
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
-// trim drops the settled messages at the front.
-func (q *queue) trim() {
-	n := 0
-	for n < len(q.flight) && q.flight[n].state == settled {
+// remove takes an entry out of flight. Short lists move up, which keeps their
+// memory; long ones would take too long.
+func (q *queue) remove(i int) {
+	if q.flight[i].state == again {
+		q.again--
+	} else {
+		q.sent--
+	}
+	const short = 16
+	if i > 0 || len(q.flight) <= short {
+		q.flight = slices.Delete(q.flight, i, i+1)
+		return
+	}
+	q.flight[0] = entry{}
+	q.flight = q.flight[1:]
+}
+
+// pump sends what must be sent again and then what waits in memory, as far as
+// there is room. The caller holds s.mu.
+func (s *session) pump(c *conn, work *batch) {
+	if s.conn.Load() != c || c == nil {
+		return
+	}
+	d := delivery{now: s.b.Now(), work: work}
+	if !s.sendAgain(c, &d) {
+		return
+	}
+	q, n := &s.queue, 0
+	for n < len(q.waiting) && s.advance(c, &q.waiting[n], &d) {
 		n++
 	}
-	if n == len(q.flight) {
-		q.flight = q.flight[:0]
-	} else {
-		q.flight = q.flight[n:]
-	}
+	q.pop(n)
 }
 
-// dequeue forgets a stored message.
-func (s *session) dequeue(e entry) {
-	if e.number == 0 {
-		return
-	}
-	id, number := s.id, e.number
-	s.b.submit("forget a delivered message", func(tx StoreTx) error { return tx.Dequeue(id, number) }, nil)
-}
-
-// pump sends what waits in memory, as far as there is room. The caller holds
-// s.mu.
-func (s *session) pump(c *conn, work *batch) {
-	if s.conn.Load() != c {
-		return
-	}
-	now := s.b.Now()
-	n := 0
-	for ; n < len(s.queue.waiting); n++ {
-		e := s.queue.waiting[n]
-		size := len(e.m.Payload)
-		if !e.m.Expires.IsZero() && now.After(e.m.Expires) { // [MQTT-3.3.2-5]
-			s.b.stats.DroppedExpired.Add(1)
-			s.dequeue(e)
-			s.queue.bytes -= size
-			continue
-		}
-		if !c.rights.Allows("iot:Receive", "topic/"+e.m.Topic) {
-			s.b.stats.ReceiveDenied.Add(1)
-			s.dequeue(e)
-			s.queue.bytes -= size
-			continue
-		}
-		if e.number > 0 && e.number <= s.queue.replay && !s.queue.tokens.take(now, s.b.Limits.ReplayRate, 1) {
-			break // the next sweep goes on
-		}
-		if !s.fly(c, e, &delivery{now: now, work: work}) {
-			break
-		}
-		s.queue.bytes -= size
-	}
-	s.queue.pop(n)
-}
-
-// load brings messages from the store into memory when none wait there.
-func (s *session) load(c *conn) {
-	s.mu.Lock()
+// sendAgain sends what was in flight on an earlier connection, and says whether
+// nothing of it is left. [MQTT-4.4.0-1]
+func (s *session) sendAgain(c *conn, d *delivery) bool {
 	q := &s.queue
-	if s.conn.Load() != c || s.removed || q.loading || q.stored == 0 || len(q.waiting) > 0 {
-		s.mu.Unlock()
-		return
-	}
-	q.loading = true
-	after := q.read
-	s.mu.Unlock()
-	go s.loadPage(c, after)
-}
-
-func (s *session) loadPage(c *conn, after int64) {
-	c.hungry.Store(true) // before reading: a write that comes now wakes us again
-	page, err := s.b.Store.Queue(context.Background(), s.id, after, pageSize)
-	if err != nil {
-		s.b.stats.StoreFailures.Add(1)
-		s.b.Log.Error("the broker's store failed", "while", "read a queue", "client", s.id, "error", err)
-		go c.kick(storeFailed.because(err))
-		page = nil
-	}
-	s.mu.Lock()
-	s.queue.loading = false
-	if s.conn.Load() == c {
-		s.admit(c, page)
-	}
-	more := len(page) > 0 && s.queue.stored > 0 && len(s.queue.waiting) == 0
-	s.mu.Unlock()
-	if len(page) > 0 {
-		c.hungry.Store(false)
-	}
-	if more {
-		s.load(c)
-	}
-}
-
-// admit puts a page of stored messages into memory and sends what it can. A
-// QoS 2 message that was on its way before goes on where it was.
-func (s *session) admit(c *conn, page []StoredMessage) {
-	for _, row := range page {
-		s.queue.stored = max(0, s.queue.stored-1)
-		s.queue.read = row.Number
-		e := entry{m: row.Message, number: row.Number, qos: row.QoS, retain: row.Retain, ids: row.SubscriptionIDs, packetID: row.PacketID}
-		if row.PacketID != 0 {
-			s.resume(c, e, row.Received)
+	for i := 0; q.again > 0 && i < len(q.flight); {
+		e := &q.flight[i]
+		switch {
+		case e.state != again:
+			i++
+			continue
+		case q.sent >= c.sendMax:
+			return false
+		case !s.mayReceive(c, e):
+			q.forget(e)
+			q.remove(i)
 			continue
 		}
-		s.queue.push(e)
+		if e.tried {
+			s.b.stats.Repeats.Add(1)
+		}
+		switch c.transmit(e, d) {
+		case refused:
+			return false
+		case tooLarge:
+			q.forget(e)
+			q.remove(i)
+			continue
+		}
+		e.state, e.sent, e.repeats = inFlight, d.now, 0
+		q.again--
+		q.sent++
+		i++
 	}
-	s.pump(c, nil)
+	return q.again == 0
 }
 
-// resume puts a QoS 2 message back in flight under its packet identifier.
-// [MQTT-4.4.0-1]
-func (s *session) resume(c *conn, e entry, has bool) {
-	e.sent = s.b.Now()
-	if has {
-		e.state = received
-		c.post(&mqtt.Pubrel{PacketID: e.packetID})
-	} else {
-		c.transmit(&e, nil, s.b.Limits.SendsDUP)
+// advance sends the message that has waited longest, or drops it; false says that
+// it must go on waiting.
+func (s *session) advance(c *conn, e *entry, d *delivery) bool {
+	q := &s.queue
+	if expired(e.m, d.now) {
+		s.b.stats.DroppedExpired.Add(1)
+		q.forget(e)
+		return true
 	}
-	s.queue.packet = max(s.queue.packet, e.packetID)
-	s.queue.flight = append(s.queue.flight, e)
+	if !s.mayReceive(c, e) {
+		q.forget(e)
+		return true
+	}
+	if q.sent >= c.sendMax {
+		return false
+	}
+	if e.number > 0 && e.number <= q.replay && !q.tokens.take(d.now, s.b.Limits.ReplayRate, 1) {
+		return false // the next sweep goes on
+	}
+	if !s.launch(c, e, d) {
+		return false
+	}
+	if e.state == marking && e.packetID != 0 {
+		q.marks = append(q.marks, mark{number: e.number, packetID: e.packetID})
+	}
+	return true
 }
 
-// markSent keeps where a QoS 2 message stands.
-func (s *session) markSent(e entry, has bool) {
-	id := s.id
-	s.b.submit("note a QoS 2 message", func(tx StoreTx) error { return tx.MarkSent(id, e.number, e.packetID, has) }, nil)
+// mayReceive asks the client's rights once more: they may have changed while the
+// message waited.
+func (s *session) mayReceive(c *conn, e *entry) bool {
+	if c.rights.Allows("iot:Receive", "topic/"+e.m.Topic) {
+		return true
+	}
+	s.b.stats.ReceiveDenied.Add(1)
+	return false
 }
 
 // resumeWith opens the session for messages to a new connection. What was in
@@ -396,31 +400,31 @@ func (s *session) resumeWith(c *conn) {
 	s.mu.Lock()
 	s.conn.Store(c)
 	q := &s.queue
-	now := s.b.Now()
-	flight := q.flight
-	q.flight = nil
-	for _, e := range flight {
-		if e.state == settled {
+	q.sent, q.again = 0, 0
+	for i := range q.flight {
+		e := &q.flight[i]
+		if e.state == received {
+			q.sent++
+			c.post(&mqtt.Pubrel{PacketID: e.packetID})
 			continue
 		}
-		e.sent = now
-		if e.state == received {
-			c.post(&mqtt.Pubrel{PacketID: e.packetID})
-		} else {
-			c.transmit(&e, nil, s.b.Limits.SendsDUP)
-			s.b.stats.Repeats.Add(1)
-		}
-		q.flight = append(q.flight, e)
+		e.state = again
+		q.again++
 	}
 	s.pump(c, nil)
+	page := s.wantsPage()
 	s.mu.Unlock()
-	s.load(c)
+	s.tidy()
+	if page {
+		go s.loadPages()
+	}
 }
 
 // rest leaves to the store what waits for a client that went away. Messages in
 // flight stay: they are sent again under their packet identifiers. The caller
 // holds s.mu.
 func (q *queue) rest() {
+	q.flight = slices.DeleteFunc(q.flight, func(e entry) bool { return e.confirmed != nil })
 	if len(q.waiting) == 0 || q.waiting[0].number == 0 {
 		return
 	}
@@ -438,21 +442,41 @@ func (c *conn) onPubrec(p *mqtt.Pubrec) *ending {
 		c.session.settle(c, p.PacketID, mqtt.QoS2)
 		return nil
 	}
-	s := c.session
-	s.mu.Lock()
-	e := s.queue.find(p.PacketID)
-	known := e != nil && e.qos == mqtt.QoS2
-	if known {
-		e.state = received
-		if e.number > 0 {
-			s.markSent(*e, true)
-		}
+	known, later := c.session.hasReceived(p.PacketID)
+	if later {
+		c.untidy = true
+		return nil
 	}
-	s.mu.Unlock()
 	answer := &mqtt.Pubrel{PacketID: p.PacketID}
 	if !known {
 		answer.Reason = mqtt.PacketIdentifierNotFound
 	}
 	c.reply(answer)
 	return nil
+}
+
+// hasReceived notes that the client has a QoS 2 message. later says that PUBREL
+// follows when the store knows it too: a server that forgot would send the
+// message once more, which the client by then takes for a new one.
+func (s *session) hasReceived(packetID uint16) (known, later bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.queue.find(packetID)
+	if i < 0 || s.queue.flight[i].qos != mqtt.QoS2 {
+		return false, false
+	}
+	e := &s.queue.flight[i]
+	if e.state == received {
+		return true, false
+	}
+	if e.state == again { // its PUBREC speaks of the connection before
+		s.queue.again--
+		s.queue.sent++
+	}
+	e.state = received
+	if e.number == 0 {
+		return true, false
+	}
+	s.queue.marks = append(s.queue.marks, mark{e.number, packetID, true})
+	return true, true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"thingd/internal/fault"
 	"thingd/internal/mqtt"
@@ -15,6 +16,13 @@ import (
 type retained struct {
 	mu      sync.Mutex
 	pending map[string]*Message // by topic; an empty payload stands for a deletion
+
+	// How many there are: as counted last, and how many were added since if every
+	// one was to a new topic.
+	counted   int
+	added     int
+	changed   bool // since it was counted
+	countedAt time.Time
 }
 
 // get gives what is on its way to the store for a topic.
@@ -28,33 +36,111 @@ func (r *retained) get(name string) *Message {
 var errRetainedFull = fault.New(fault.CodeThrottling, "the retained messages have reached their limit")
 
 // retain keeps a message for subscribers to come, or forgets the topic's if the
-// payload is empty. [MQTT-3.3.1-5] [MQTT-3.3.1-6]
-func (b *Broker) retain(d *delivery) {
+// payload is empty. [MQTT-3.3.1-5] [MQTT-3.3.1-6] It says no, and breaks the
+// promise, when there are too many.
+func (b *Broker) retain(d *delivery) bool {
 	m := d.keep()
-	if len(m.Payload) > 0 && b.stats.RetainedMessages.Load() >= int64(b.Limits.Retained) {
+	if len(m.Payload) > 0 && !b.mayRetain(m.Topic) {
 		d.promise.expect()
 		d.promise.settle(errRetainedFull)
-		return
+		return false
 	}
-	b.retained.mu.Lock()
-	b.retained.pending[m.Topic] = m
-	b.retained.mu.Unlock()
+	b.retained.add(m)
 	at := b.Now()
-	d.promise.expect()
-	settle := d.promise.settle
+	promise := d.promise
+	promise.expect()
 	b.submit("retain a message", func(tx StoreTx) error {
 		if len(m.Payload) == 0 {
 			return tx.DeleteRetained(m.Topic)
 		}
 		return tx.PutRetained(m, at)
 	}, func(err error) {
-		b.retained.mu.Lock()
-		if b.retained.pending[m.Topic] == m {
-			delete(b.retained.pending, m.Topic)
-		}
-		b.retained.mu.Unlock()
-		settle(err)
+		b.retained.settled(m)
+		promise.settle(err)
 	})
+	return true
+}
+
+func (r *retained) add(m *Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending[m.Topic] = m
+	r.changed = true
+	if len(m.Payload) > 0 {
+		r.added++
+	}
+}
+
+func (r *retained) settled(m *Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pending[m.Topic] == m {
+		delete(r.pending, m.Topic)
+	}
+}
+
+// mayRetain says whether there is room for a topic. Counting is dear: it is done
+// only when there may be no room, and a topic that is kept already needs none.
+func (b *Broker) mayRetain(name string) bool {
+	if b.retained.fits(b.Limits.Retained) {
+		return true
+	}
+	if pending := b.retained.get(name); pending != nil && len(pending.Payload) > 0 {
+		return true
+	}
+	found, err := b.Store.Retained(context.Background(), name)
+	b.failed("read a retained message", err)
+	if found != nil {
+		return true
+	}
+	if err := b.flushed(context.Background()); err != nil {
+		return false
+	}
+	return b.countRetained(context.Background()) == nil && b.retained.fits(b.Limits.Retained)
+}
+
+func (r *retained) fits(limit int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counted+r.added < limit
+}
+
+// countRetained counts what the store has.
+func (b *Broker) countRetained(ctx context.Context) error {
+	r := &b.retained
+	r.mu.Lock()
+	r.changed, r.countedAt = false, b.Now()
+	before := r.added
+	r.mu.Unlock()
+	count, err := b.Store.CountRetained(ctx)
+	b.failed("count retained messages", err)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.counted, r.added = count, r.added-before
+	for _, m := range r.pending {
+		if len(m.Payload) > 0 {
+			r.added++
+		}
+	}
+	r.mu.Unlock()
+	b.stats.RetainedMessages.Store(int64(count))
+	return nil
+}
+
+// recountEvery is how often the number of retained messages is brought up to
+// date for the metrics, while they change.
+const recountEvery = 10 * time.Second
+
+func (b *Broker) recountRetained(now time.Time) {
+	r := &b.retained
+	r.mu.Lock()
+	due := r.changed && now.Sub(r.countedAt) >= recountEvery
+	r.mu.Unlock()
+	if due {
+		_ = b.countRetained(context.Background()) // logged and counted there
+	}
 }
 
 // sendRetained sends the retained messages that a new subscription asks for.
@@ -111,6 +197,7 @@ func (c *conn) sendRetainedMatching(filter string, row StoredSubscription) error
 		if err != nil || len(page) == 0 {
 			return err
 		}
+		c.catchUp() // a page at a time: the outbox would not hold them all
 		for i := range page {
 			m := &page[i].Message
 			after = m.Topic
@@ -137,7 +224,7 @@ func (r *retained) matching(rules topic.Rules, filter string) map[string]*Messag
 // sendOneRetained sends a kept message with the RETAIN flag. [MQTT-3.3.1-8]
 func (c *conn) sendOneRetained(m *Message, row StoredSubscription) {
 	now := c.b.Now()
-	if len(m.Payload) == 0 || !m.Expires.IsZero() && now.After(m.Expires) {
+	if len(m.Payload) == 0 || expired(m, now) {
 		return
 	}
 	if !c.rights.Allows("iot:Receive", "topic/"+m.Topic) {
@@ -147,8 +234,13 @@ func (c *conn) sendOneRetained(m *Message, row StoredSubscription) {
 	d := delivery{m: m, kept: m, now: now, work: &c.work, frames: &frames{}, promise: newPromise(nothing)}
 	ids := appendID(nil, row.ID)
 	if qos := min(m.QoS, row.QoS); qos > 0 {
-		c.session.enqueue(&d, qos, true, ids)
+		c.session.give(&d, c, qos, true, ids)
 		return
 	}
 	c.send(&d, true, ids)
+}
+
+// expired says whether a message is too old to be sent. [MQTT-3.3.2-5]
+func expired(m *Message, now time.Time) bool {
+	return !m.Expires.IsZero() && !now.Before(m.Expires)
 }

@@ -16,6 +16,7 @@ type route struct {
 	targets  []target
 	groups   []*group
 	handlers []message.Handler
+	stores   bool // whether a target may have a queue in the store
 
 	refused *ending // why this connection may not publish here; nil if it may
 	retain  permission
@@ -81,7 +82,7 @@ func (b *Broker) route(name string) *route {
 		case sub.handler != nil:
 			r.handlers = append(r.handlers, sub.handler)
 		case sub.group != nil:
-			r.groups = append(r.groups, sub.group)
+			r.groups, r.stores = append(r.groups, sub.group), true
 		default:
 			r.add(sub)
 		}
@@ -91,6 +92,7 @@ func (b *Broker) route(name string) *route {
 
 // add merges one more subscription into the targets.
 func (r *route) add(sub *subscription) {
+	r.stores = r.stores || sub.session.persistent.Load()
 	for i := range r.targets {
 		if t := &r.targets[i]; t.session == sub.session {
 			t.qos = max(t.qos, sub.qos)

@@ -61,13 +61,11 @@ type group struct {
 
 // stored gives a session's row.
 func (s *session) stored() StoredSession {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return StoredSession{
 		ClientID: s.id, Version: s.version, Expiry: s.expiry, Left: s.left, Principal: s.principal,
 	}
-}
-
-func (sub *subscription) stored(filter string) StoredSubscription {
-	return StoredSubscription{filter, sub.qos, sub.noLocal, sub.retainAsPublished, sub.id}
 }
 
 // restore brings the stored sessions back. A client that was connected when the
@@ -83,7 +81,9 @@ func (b *Broker) restore(ctx context.Context) error {
 		if s.left.IsZero() {
 			s.left = now
 		}
-		s.queue.stored, s.queue.last = row.Queued, row.LastNumber
+		q := &s.queue
+		q.stored, q.last, q.written = row.Queued, row.LastNumber, row.LastNumber
+		q.recall = row.Queued > 0 && b.Limits.MaxQoS == mqtt.QoS2
 		for _, id := range row.Received {
 			s.noteReceived(id)
 		}
@@ -96,9 +96,7 @@ func (b *Broker) restore(ctx context.Context) error {
 		return err
 	}
 	b.stats.Sessions.Store(int64(len(b.sessions)))
-	count, err := b.Store.CountRetained(ctx)
-	b.stats.RetainedMessages.Store(int64(count))
-	return err
+	return b.countRetained(ctx)
 }
 
 // subscribe puts a subscription into the tree, in place of one to the same
@@ -113,10 +111,10 @@ func (b *Broker) subscribe(s *session, row StoredSubscription) (isNew bool) {
 	old := s.subs[row.Filter]
 	s.subs[row.Filter] = sub
 	s.mu.Unlock()
+	b.hook(row.Filter, sub) // first: no message may fall between the two [MQTT-3.8.4-4]
 	if old != nil {
 		b.unhook(row.Filter, old)
 	}
-	b.hook(row.Filter, sub)
 	return old == nil
 }
 
@@ -165,12 +163,6 @@ func (b *Broker) session(id string) *session {
 // forget ends a session: its subscriptions, its queue and its row. The caller
 // holds the claim, or is the session's own connection at its end.
 func (b *Broker) forget(s *session) {
-	b.mu.Lock()
-	if b.sessions[s.id] == s {
-		delete(b.sessions, s.id)
-		b.stats.Sessions.Add(-1)
-	}
-	b.mu.Unlock()
 	s.mu.Lock()
 	subs := s.subs
 	s.subs, s.removed, s.queue = nil, true, queue{}
@@ -181,20 +173,34 @@ func (b *Broker) forget(s *session) {
 	if s.persistent.Load() {
 		b.submit("delete a session", func(tx StoreTx) error { return tx.DeleteSession(s.id) }, nil)
 	}
+	// Last: who finds no session here may begin a new one.
+	b.mu.Lock()
+	if b.sessions[s.id] == s {
+		delete(b.sessions, s.id)
+		b.stats.Sessions.Add(-1)
+	}
+	b.mu.Unlock()
 }
 
 // submit writes without waiting. A failure is logged and counted, and told to
 // done if there is one.
 func (b *Broker) submit(what string, fn func(StoreTx) error, done func(error)) {
+	b.order.Lock()
+	defer b.order.Unlock()
 	b.Store.Submit(fn, func(err error) {
-		if err != nil {
-			b.stats.StoreFailures.Add(1)
-			b.Log.Error("the broker's store failed", "while", what, "error", err)
-		}
+		b.failed(what, err)
 		if done != nil {
 			done(err)
 		}
 	})
+}
+
+// failed logs and counts a failure of the store.
+func (b *Broker) failed(what string, err error) {
+	if err != nil {
+		b.stats.StoreFailures.Add(1)
+		b.Log.Error("the broker's store failed", "while", what, "error", err)
+	}
 }
 
 func (s *session) noteReceived(packetID uint16) {

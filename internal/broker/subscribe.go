@@ -19,7 +19,7 @@ func (c *conn) onSubscribe(p *mqtt.Subscribe) *ending {
 	var rows []StoredSubscription
 	for i, want := range p.Subscriptions {
 		row := StoredSubscription{want.Filter, want.QoS, want.NoLocal, want.RetainAsPublished, p.SubscriptionID}
-		if reasons[i] = c.grant(&row); !reasons[i].Failed() {
+		if reasons[i] = c.grant(&row, rows); !reasons[i].Failed() {
 			granted, rows = append(granted, want), append(rows, row)
 		}
 	}
@@ -69,8 +69,9 @@ func (c *conn) checkSubscribe(p *mqtt.Subscribe) *ending {
 	return nil
 }
 
-// grant decides over one filter: the granted QoS, or why not.
-func (c *conn) grant(row *StoredSubscription) mqtt.ReasonCode {
+// grant decides over one filter: the granted QoS, or why not. before are those of
+// the same packet that were granted already.
+func (c *conn) grant(row *StoredSubscription, before []StoredSubscription) mqtt.ReasonCode {
 	refuse := func(e *ending) mqtt.ReasonCode {
 		c.b.stats.SubscribeRefused.Add(1)
 		c.record(*e, true)
@@ -82,7 +83,7 @@ func (c *conn) grant(row *StoredSubscription) mqtt.ReasonCode {
 	if end := c.authorize(why.StepSubscribe, "iot:Subscribe", "topicfilter/"+row.Filter); end != nil {
 		return refuse(end)
 	}
-	if c.session.full(row.Filter, c.b.Limits.Subscriptions) {
+	if c.session.full(row.Filter, before, c.b.Limits.Subscriptions) {
 		return refuse(clientError(why.StepSubscribe, mqtt.QuotaExceeded, why.TooManySubscriptions, "filter %s would be number %d", row.Filter, c.b.Limits.Subscriptions+1))
 	}
 	c.b.stats.Subscribes.Add(1)
@@ -91,14 +92,22 @@ func (c *conn) grant(row *StoredSubscription) mqtt.ReasonCode {
 
 // full says whether the session has no room for one more filter. A filter that
 // it has already is replaced and needs none.
-func (s *session) full(filter string, limit int) bool {
+func (s *session) full(filter string, before []StoredSubscription, limit int) bool {
 	if limit == 0 {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, has := s.subs[filter]
-	return !has && len(s.subs) >= limit
+	if _, has := s.subs[filter]; has {
+		return false
+	}
+	added := map[string]bool{}
+	for _, row := range before {
+		if _, has := s.subs[row.Filter]; !has {
+			added[row.Filter] = true
+		}
+	}
+	return !added[filter] && len(s.subs)+len(added) >= limit
 }
 
 // subscribe makes subscriptions effective and, in a persistent session, durable.
@@ -111,6 +120,7 @@ func (c *conn) subscribe(rows []StoredSubscription) (isNew []bool, err error) {
 		return isNew, nil
 	}
 	id := c.clientID
+	c.catchUp() // what follows takes a while
 	return isNew, c.b.Store.Update(context.Background(), func(tx StoreTx) error {
 		for _, row := range rows {
 			if err := tx.PutSubscription(id, row); err != nil {
@@ -148,6 +158,7 @@ func (c *conn) forgetSubscriptions(filters []string) error {
 		return nil
 	}
 	id := c.clientID
+	c.catchUp() // what follows takes a while
 	return c.b.Store.Update(context.Background(), func(tx StoreTx) error {
 		for _, filter := range filters {
 			if err := tx.DeleteSubscription(id, filter); err != nil {

@@ -13,28 +13,27 @@ import (
 // expired sessions and publishes delayed wills. Run calls it every second.
 func (b *Broker) Sweep() {
 	now := b.Now()
-	conns, expired, wills := b.due(now)
-	for _, c := range conns {
-		c.sweep(now)
-	}
-	for _, s := range expired {
-		b.expire(s, now)
+	sessions, wills := b.due(now)
+	for _, s := range sessions {
+		if c := s.conn.Load(); c != nil {
+			c.sweep(now)
+		} else if s.isExpired(now) {
+			b.expire(s, now)
+		}
 	}
 	for _, w := range wills {
 		b.release(w)
 	}
+	b.recountRetained(now)
 }
 
 // due collects under the lock what Sweep works through without it.
-func (b *Broker) due(now time.Time) (conns []*conn, expired []*session, wills []*pendingWill) {
+func (b *Broker) due(now time.Time) (sessions []*session, wills []*pendingWill) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	sessions = make([]*session, 0, len(b.sessions))
 	for _, s := range b.sessions {
-		if c := s.conn.Load(); c != nil {
-			conns = append(conns, c)
-		} else if s.isExpired(now) {
-			expired = append(expired, s)
-		}
+		sessions = append(sessions, s)
 	}
 	for id, w := range b.wills {
 		if !now.Before(w.due) {
@@ -43,17 +42,28 @@ func (b *Broker) due(now time.Time) (conns []*conn, expired []*session, wills []
 		}
 	}
 	for id, n := range b.numbers {
-		if !n.left.IsZero() && now.Sub(n.left) > numberKept {
+		if n.isOver(now) && b.sessions[id] == nil {
 			delete(b.numbers, id)
 		}
 	}
-	return conns, expired, wills
+	return sessions, wills
 }
 
 func (s *session) isExpired(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.left.IsZero() && s.expiry != mqtt.NeverExpires && now.After(s.left.Add(s.expiry))
+	return s.expired(now)
+}
+
+// expired is isExpired for callers that hold s.mu.
+func (s *session) expired(now time.Time) bool {
+	switch {
+	case s.left.IsZero() || s.expiry == mqtt.NeverExpires:
+		return false
+	case s.expiry == 0:
+		return true
+	}
+	return now.After(s.left.Add(s.expiry))
 }
 
 // expire ends a session that nobody came back to. Its delayed will is due with
@@ -64,11 +74,7 @@ func (b *Broker) expire(s *session, now time.Time) {
 		return // the client came back meanwhile
 	}
 	b.forget(s)
-	b.mu.Lock()
-	w := b.wills[s.id]
-	delete(b.wills, s.id)
-	b.mu.Unlock()
-	if w != nil {
+	if w := b.takeWill(s.id); w != nil {
 		b.release(w)
 	}
 }
@@ -77,9 +83,9 @@ func (b *Broker) expire(s *session, now time.Time) {
 func (c *conn) sweep(now time.Time) {
 	switch {
 	case c.keepAlive > 0 && now.UnixNano()-c.heard.Load() > int64(c.keepAlive+c.keepAlive/2): // [MQTT-3.1.2-22]
-		go c.kick(keepAliveOver)
+		c.drop(keepAliveOver)
 	case !c.until.IsZero() && now.After(c.until):
-		go c.kick(ending{reason: mqtt.NotAuthorized, disconnect: c.untilWhy, cause: why.LifetimeOver, step: why.StepConnection})
+		c.drop(ending{reason: mqtt.NotAuthorized, disconnect: c.untilWhy, cause: why.LifetimeOver, step: why.StepConnection})
 	default:
 		c.session.sweep(c, now)
 	}
@@ -89,13 +95,12 @@ func (c *conn) sweep(now time.Time) {
 func (s *session) sweep(c *conn, now time.Time) {
 	s.mu.Lock()
 	s.repeat(c, now)
-	waits := len(s.queue.waiting) > 0
-	if waits {
-		s.pump(c, nil)
-	}
+	s.pump(c, nil)
+	page := s.wantsPage()
 	s.mu.Unlock()
-	if waits {
-		s.load(c)
+	s.tidy()
+	if page {
+		go s.loadPages()
 	}
 }
 
@@ -111,21 +116,22 @@ func (s *session) repeat(c *conn, now time.Time) {
 	if first == 0 {
 		return
 	}
-	for i := range s.queue.flight {
-		e := &s.queue.flight[i]
-		if e.state != inFlight || now.Sub(e.sent) < first<<e.repeats {
+	q := &s.queue
+	d := delivery{now: now}
+	for i := 0; i < len(q.flight); {
+		e := &q.flight[i]
+		switch {
+		case e.state != inFlight || now.Sub(e.sent) < first<<e.repeats:
+		case now.Sub(e.since) >= retryFor:
+			q.forget(e)
+			q.remove(i)
 			continue
+		case c.transmit(e, &d) == sent:
+			e.sent, e.repeats = now, e.repeats+1
+			s.b.stats.Repeats.Add(1)
 		}
-		if first<<e.repeats > retryFor {
-			e.state = settled
-			s.dequeue(*e)
-			continue
-		}
-		e.sent, e.repeats = now, e.repeats+1
-		c.transmit(e, nil, s.b.Limits.SendsDUP)
-		s.b.stats.Repeats.Add(1)
+		i++
 	}
-	s.queue.trim()
 }
 
 // flushed waits until everything submitted so far is in the store.
