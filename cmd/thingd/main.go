@@ -18,6 +18,7 @@ type commands struct {
 	Env     envCommand     `cmd:"" help:"Print the environment that makes the AWS CLI and SDKs use this server."`
 	Kit     kitCommand     `cmd:"" help:"Make a connection kit for a thing: certificate, keys, policy, sample and start script in a zip."`
 	Why     whyCommand     `cmd:"" help:"Explain why a client was refused or disconnected."`
+	Rule    ruleCommand    `cmd:"" help:"Try topic rules and see what they did."`
 	Pub     pubCommand     `cmd:"" help:"Publish a message."`
 	Sub     subCommand     `cmd:"" help:"Subscribe and print messages."`
 	Limits  limitsCommand  `cmd:"" help:"List the broker's limits and their values."`

@@ -12,6 +12,7 @@ import (
 	"thingd/internal/credentials"
 	"thingd/internal/pki"
 	"thingd/internal/registry"
+	"thingd/internal/rules"
 )
 
 // IoT is the control plane.
@@ -24,4 +25,5 @@ type IoT struct {
 	Broker    *broker.Broker
 
 	Credentials *credentials.Service
+	Rules       *rules.Service
 }

@@ -8,12 +8,14 @@ import (
 	"thingd/internal/aws/thingdapi"
 	"thingd/internal/fault"
 	"thingd/internal/journal"
+	"thingd/internal/rules"
 	"thingd/internal/why"
 )
 
 // Thingd has the operations that AWS does not.
 type Thingd struct {
 	Journal *journal.Journal
+	Rules   *rules.Service
 }
 
 // eventsPage is the default size of a page.

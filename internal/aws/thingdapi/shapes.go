@@ -2,6 +2,14 @@
 
 package thingdapi
 
+import (
+	"encoding/json"
+)
+
+// Action is a member of TestTopicRuleRequest.
+type Action struct {
+}
+
 // Event is a member of ListEventsResponse.
 type Event struct {
 	Time             *int64     `json:"time,omitzero"`
@@ -24,6 +32,35 @@ type Event struct {
 	Since            *int64     `json:"since,omitzero"`
 }
 
+// Field is a member of TestTopicRuleRequest, TestedAction.
+type Field struct {
+	Name  string `json:"name,omitzero"`
+	Value string `json:"value,omitzero"`
+}
+
+// FiredAction is a member of Firing.
+type FiredAction struct {
+	Action   string `json:"action,omitzero"`
+	Resource string `json:"resource,omitzero"`
+	Error    string `json:"error,omitzero"`
+	Tries    *int   `json:"tries,omitzero"`
+}
+
+// Firing is a member of ListRuleFiringsResponse.
+type Firing struct {
+	Time             *int64        `json:"time,omitzero"`
+	TraceId          string        `json:"traceId,omitzero"`
+	Topic            string        `json:"topic,omitzero"`
+	ClientId         string        `json:"clientId,omitzero"`
+	Outcome          string        `json:"outcome,omitzero"`
+	Reason           string        `json:"reason,omitzero"`
+	Payload          string        `json:"payload,omitzero"`
+	Output           string        `json:"output,omitzero"`
+	Actions          []FiredAction `json:"actions,omitzero"`
+	ErrorAction      *FiredAction  `json:"errorAction,omitzero"`
+	TookMilliseconds *int64        `json:"tookMilliseconds,omitzero"`
+}
+
 // ListEventsRequest is the input of ListEvents, GET /thingd/events.
 type ListEventsRequest struct {
 	ClientId   string `json:"clientId,omitzero" wire:"query"`
@@ -37,6 +74,62 @@ type ListEventsRequest struct {
 type ListEventsResponse struct {
 	Events    []Event `json:"events,omitzero"`
 	NextToken string  `json:"nextToken,omitzero"`
+}
+
+// ListRuleFiringsRequest is the input of ListRuleFirings, GET /thingd/rules/{ruleName}/firings.
+type ListRuleFiringsRequest struct {
+	RuleName string `json:"ruleName,omitzero" wire:"uri,required"`
+}
+
+// ListRuleFiringsResponse is the output of ListRuleFirings.
+type ListRuleFiringsResponse struct {
+	Firings []Firing    `json:"firings,omitzero"`
+	Counts  *RuleCounts `json:"counts,omitzero"`
+}
+
+// RuleCounts is a member of ListRuleFiringsResponse.
+type RuleCounts struct {
+	TopicMatch      *int64 `json:"topicMatch,omitzero"`
+	Executed        *int64 `json:"executed,omitzero"`
+	ParseError      *int64 `json:"parseError,omitzero"`
+	Throttled       *int64 `json:"throttled,omitzero"`
+	StatementFailed *int64 `json:"statementFailed,omitzero"`
+}
+
+// TestTopicRuleRequest is the input of TestTopicRule, POST /thingd/rules/test.
+type TestTopicRuleRequest struct {
+	RuleName         string            `json:"ruleName,omitzero"`
+	Sql              string            `json:"sql,omitzero"`
+	AwsIotSqlVersion string            `json:"awsIotSqlVersion,omitzero"`
+	Actions          []json.RawMessage `json:"actions,omitzero"`
+	ErrorAction      *json.RawMessage  `json:"errorAction,omitzero"`
+	Topic            string            `json:"topic,omitzero"`
+	Payload          []byte            `json:"payload,omitzero"`
+	ClientId         string            `json:"clientId,omitzero"`
+	Principal        string            `json:"principal,omitzero"`
+	SourceIp         string            `json:"sourceIp,omitzero"`
+	ContentType      string            `json:"contentType,omitzero"`
+	UserProperties   []Field           `json:"userProperties,omitzero"`
+}
+
+// TestTopicRuleResponse is the output of TestTopicRule.
+type TestTopicRuleResponse struct {
+	Matched          *bool          `json:"matched,omitzero"`
+	Reason           string         `json:"reason,omitzero"`
+	TopicPattern     string         `json:"topicPattern,omitzero"`
+	Output           []byte         `json:"output,omitzero"`
+	OutputIsJson     *bool          `json:"outputIsJson,omitzero"`
+	PayloadIsNotJson *bool          `json:"payloadIsNotJson,omitzero"`
+	Actions          []TestedAction `json:"actions,omitzero"`
+	ErrorAction      *TestedAction  `json:"errorAction,omitzero"`
+}
+
+// TestedAction is a member of TestTopicRuleResponse.
+type TestedAction struct {
+	Action     string  `json:"action,omitzero"`
+	Resource   string  `json:"resource,omitzero"`
+	Parameters []Field `json:"parameters,omitzero"`
+	Error      string  `json:"error,omitzero"`
 }
 
 // Variable is a member of Event.
