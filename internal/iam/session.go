@@ -186,18 +186,9 @@ type ServiceOrder struct {
 // AssumeForService gives credentials of a role that trusts a service. The errors
 // are in the words of the credentials provider (provisioning of devices).
 func (s *Service) AssumeForService(ctx context.Context, o ServiceOrder) (Credentials, error) {
-	role, found, err := s.RoleByARN(ctx, o.RoleARN)
+	role, err := s.roleForService(ctx, o)
 	if err != nil {
 		return Credentials{}, err
-	}
-	trusted := false
-	if found {
-		if trusted, err = s.trustsService(role, o); err != nil {
-			return Credentials{}, err
-		}
-	}
-	if !trusted {
-		return Credentials{}, fault.InvalidRequest("Unable to assume the role, or the role to assume does not exist")
 	}
 	if o.Duration == 0 {
 		o.Duration = sessionDefault
@@ -208,6 +199,36 @@ func (s *Service) AssumeForService(ctx context.Context, o ServiceOrder) (Credent
 	return s.open(ctx, ByRole, role.Name, role.ID, Session{
 		Name: o.SessionName, Context: o.Context, Certificate: o.Certificate, Expires: s.timestamp().Add(o.Duration),
 	})
+}
+
+// ActForService gives a role that trusts a service as an actor of this process,
+// without credentials that anybody could use: for what a service does itself on
+// behalf of a role.
+func (s *Service) ActForService(ctx context.Context, o ServiceOrder) (*Actor, error) {
+	role, err := s.roleForService(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	identity := s.assumed(named(ByRole, role.Name, role.ID, s.RoleARN(role)), o.SessionName)
+	return Actor{Identity: identity}.With(o.Context), nil
+}
+
+// roleForService finds the role, if it trusts the service.
+func (s *Service) roleForService(ctx context.Context, o ServiceOrder) (Role, error) {
+	role, found, err := s.RoleByARN(ctx, o.RoleARN)
+	if err != nil {
+		return Role{}, err
+	}
+	trusted := false
+	if found {
+		if trusted, err = s.trustsService(role, o); err != nil {
+			return Role{}, err
+		}
+	}
+	if !trusted {
+		return Role{}, fault.InvalidRequest("Unable to assume the role, or the role to assume does not exist")
+	}
+	return role, nil
 }
 
 func (s *Service) trustsService(role Role, o ServiceOrder) (bool, error) {
