@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -68,6 +69,9 @@ func (f *frames) Read(p []byte) (int, error) {
 // header reads the next frame's header, and whole control frames.
 func (f *frames) header() error {
 	h, err := ws.ReadHeader(f.in)
+	if errors.Is(err, ws.ErrHeaderLengthMSB) || errors.Is(err, ws.ErrHeaderLengthUnexpected) {
+		h.Length, err = -1, nil
+	}
 	if err != nil {
 		return err
 	}
