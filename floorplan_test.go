@@ -47,6 +47,7 @@ var floors = map[string][]string{
 	"shadow":                {languages},
 	"broker":                {languages},
 	"journal":               {languages},
+	"settings":              {languages, "registry"},
 	"rules":                 {languages, "rules/iotsql", "rules/action"},
 	"rules/action":          {languages, "rules/iotsql"},
 	"rules/iotsql":          {"fault", "mqtt", "topic", "message", "rules/iotsql/decimal", "rules/iotsql/datetime", "rules/iotsql/protobuf"},
@@ -67,7 +68,7 @@ const (
 	nouns     = "(nouns)"
 )
 
-var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "shadow", "broker", "journal", "rules", "rules/iotsql", "rules/action"}
+var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "shadow", "broker", "journal", "settings", "rules", "rules/iotsql", "rules/action"}
 
 var languagePackages = []string{"fault", "arn", "mqtt", "topic", "policy", "message", "why", "kit", "aws/sigv4", "aws/wire", "aws/iot", "aws/iotdata",
 	"aws/iotjobs", "aws/tunneling", "aws/sagemaker", "aws/sagemakeredge", "aws/sts", "aws/iamapi", "aws/thingdapi"}

@@ -13,6 +13,7 @@ import (
 	"thingd/internal/pki"
 	"thingd/internal/registry"
 	"thingd/internal/rules"
+	"thingd/internal/settings"
 )
 
 // IoT is the control plane.
@@ -22,6 +23,7 @@ type IoT struct {
 	Registry  *registry.Service
 	Access    *access.Service
 	PKI       *pki.Service
+	Settings  *settings.Service
 	Broker    *broker.Broker
 
 	Credentials *credentials.Service

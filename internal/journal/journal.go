@@ -36,6 +36,10 @@ type Config struct {
 	PerClient int              // entries kept of one client ID; 0: 200
 	Now       func() time.Time // nil: time.Now
 	Log       *slog.Logger     // where each entry is told once; nil: nowhere
+
+	// Level gives the least level at which an event is told; nil tells all. The
+	// journal itself keeps every event.
+	Level func(why.Event) slog.Level
 }
 
 func (c Config) withDefaults() Config {

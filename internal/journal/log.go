@@ -13,7 +13,15 @@ func (j *Journal) logFirst(e Entry) {
 	if e.Event.Step == why.StepConnection {
 		what = "client disconnected"
 	}
-	j.config.Log.LogAttrs(context.Background(), level(e.Event.Cause), what, attrs(e.Event)...)
+	j.tell(e.Event, what)
+}
+
+// tell writes a line, unless nobody wants to read it.
+func (j *Journal) tell(e why.Event, what string, more ...slog.Attr) {
+	l := level(e.Cause)
+	if j.config.Level == nil || l >= j.config.Level(e) {
+		j.config.Log.LogAttrs(context.Background(), l, what, append(attrs(e), more...)...)
+	}
 }
 
 // endRepeats tells how often it came after all.
@@ -23,8 +31,7 @@ func (j *Journal) endRepeats(over []*group) {
 		if e.Count < 2 {
 			continue
 		}
-		j.config.Log.LogAttrs(context.Background(), level(e.Event.Cause), "it was repeated",
-			append(attrs(e.Event), slog.Int("times", e.Count), slog.Time("since", e.Since), slog.Time("last", e.Event.Time))...)
+		j.tell(e.Event, "it was repeated", slog.Int("times", e.Count), slog.Time("since", e.Since), slog.Time("last", e.Event.Time))
 	}
 }
 
