@@ -22,6 +22,9 @@ import (
 	"thingd/internal/message"
 	"thingd/internal/pki"
 	"thingd/internal/registry"
+	"thingd/internal/rules"
+	"thingd/internal/s3gate"
+	"thingd/internal/settings"
 	"thingd/internal/shadow"
 	"thingd/internal/store"
 )
@@ -40,6 +43,7 @@ type Server struct {
 	db     *store.DB
 
 	authority *pki.Authority
+	settings  *settings.Service
 	journal   *journal.Journal
 	registry  *registry.Service
 	access    *access.Service
@@ -47,8 +51,10 @@ type Server struct {
 	iam       *iam.Service
 	gate      *iam.Gate
 	aliases   *credentials.Service
+	objects   *s3gate.Gate
 	broker    *broker.Broker
 	shadows   *shadow.Service
+	rules     *rules.Service
 	gateway   *gateway.Gateway
 
 	closers []func(context.Context) error // in the order to call them
@@ -83,7 +89,7 @@ func newServer(ctx context.Context, config Config, now func() time.Time) (*Serve
 // open builds the house from the ground up.
 func (s *Server) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		s.openData, s.openJournal, s.openIdentities, s.openCredentials, s.openBroker, s.openShadows, s.openDoors,
+		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openCredentials, s.openObjects, s.openBroker, s.openShadows, s.openRules, s.openDoors,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -126,7 +132,9 @@ func (s *Server) storeAddress() string {
 
 // openJournal starts keeping refusals; everybody who refuses writes to it.
 func (s *Server) openJournal(ctx context.Context) (err error) {
-	s.journal, err = journal.New(ctx, s.db.Journal(s.config.Account), journal.Config{Now: s.now, Log: s.log})
+	s.journal, err = journal.New(ctx, s.db.Journal(s.config.Account), journal.Config{
+		Now: s.now, Log: s.log, Level: s.logLevel,
+	})
 	if err == nil {
 		go s.journal.Run(context.Background()) // until Close
 		s.onClose(func(context.Context) error { s.journal.Close(); return nil })

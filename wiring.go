@@ -49,16 +49,16 @@ func (s *Server) front() *wire.Mux {
 	mux.Mount(iotdata.Service, data, wire.BodyMax(int64(s.limits.PayloadBytes)+64<<10))
 	mux.Mount(iotjobs.Service, nil)
 	mux.Mount(iot.Service, &api.IoT{
-		Scope: s.scope, Registry: s.registry, Access: s.access, PKI: s.pki, Broker: s.broker,
-		Credentials: s.aliases,
-		Endpoints:   api.Endpoints{Data: s.config.Host[0], Credentials: s.credentialsHost()},
+		Scope: s.scope, Registry: s.registry, Access: s.access, PKI: s.pki, Broker: s.broker, Settings: s.settings,
+		Credentials: s.aliases, Rules: s.rules,
+		Endpoints: api.Endpoints{Data: s.config.Host[0], Credentials: s.credentialsHost()},
 	})
 	mux.Mount(tunneling.Service, nil)
 	mux.Mount(sagemaker.Service, nil)
 	mux.Mount(sagemakeredge.Service, nil)
 	mux.Mount(sts.Service, &api.STS{IAM: s.iam})
 	mux.Mount(iamapi.Service, &api.IAM{IAM: s.iam})
-	mux.Mount(thingdapi.Service, &api.Thingd{Journal: s.journal})
+	mux.Mount(thingdapi.Service, &api.Thingd{Journal: s.journal, Rules: s.rules})
 	return mux
 }
 
@@ -70,13 +70,14 @@ func (s *Server) web() http.Handler {
 		Credentials: &gateway.CredentialProvider{
 			Guard: s.guard(), Credentials: s.aliases, Journal: s.journal, Now: s.now, Log: s.log,
 		},
+		Objects: s.objects,
 	}
 }
 
 // local answers on the plain door.
 func (s *Server) local() http.Handler {
 	return gateway.Local(gateway.LocalConfig{
-		API: s.front(), Broker: s.broker, RootCA: s.authority.RootPEM(), Host: s.config.Host[0],
+		API: s.front(), Objects: s.objects, Broker: s.broker, RootCA: s.authority.RootPEM(), Host: s.config.Host[0],
 		Doors: func() *gateway.Stats { return s.gateway.Stats() },
 	})
 }

@@ -12,11 +12,12 @@ import (
 
 // LocalConfig is what the plain door serves.
 type LocalConfig struct {
-	API    http.Handler
-	Broker *broker.Broker
-	Doors  func() *Stats
-	RootCA []byte // PEM
-	Host   string // of the data endpoint
+	API     http.Handler
+	Objects Objects
+	Broker  *broker.Broker
+	Doors   func() *Stats
+	RootCA  []byte // PEM
+	Host    string // of the data endpoint
 }
 
 // Local answers on the plain door: health, metrics, the root CA, a start page,
@@ -43,6 +44,10 @@ func Local(c LocalConfig) http.Handler {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		if own[r.URL.Path] && reads && !signed(r) {
 			mux.ServeHTTP(w, r)
+			return
+		}
+		if c.Objects.Owns(r) {
+			c.Objects.ServeHTTP(w, r)
 			return
 		}
 		c.API.ServeHTTP(w, r)

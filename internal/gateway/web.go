@@ -24,6 +24,15 @@ type Web struct {
 	WebSocket http.Handler
 
 	Credentials http.Handler // the CredentialProvider
+	Objects     Objects      // the embedded S3
+}
+
+// Objects is an S3 service that shares the door.
+type Objects interface {
+	http.Handler
+	// Owns says whether a request is for it: by the scope of its signature, or
+	// by a host name that names a bucket.
+	Owns(r *http.Request) bool
 }
 
 // ServeHTTP implements http.Handler.
@@ -36,7 +45,12 @@ func (w *Web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.Credentials.ServeHTTP(rw, r)
 		return
 	}
-	w.API.ServeHTTP(rw, w.withCertificate(r))
+	r = w.withCertificate(r)
+	if w.Objects.Owns(r) {
+		w.Objects.ServeHTTP(rw, r)
+		return
+	}
+	w.API.ServeHTTP(rw, r)
 }
 
 func isUpgrade(r *http.Request) bool {

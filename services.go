@@ -1,0 +1,143 @@
+package thingd
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"thingd/internal/fault"
+	"thingd/internal/iam"
+	"thingd/internal/rules"
+	"thingd/internal/rules/action"
+	"thingd/internal/s3gate"
+	"thingd/internal/shadow"
+)
+
+// openObjects makes the embedded S3.
+func (s *Server) openObjects(context.Context) (err error) {
+	s.objects, err = s3gate.New(s3gate.Config{
+		Dir: s.config.Data, Account: s.config.Account, Region: s.config.Region, Hosts: append(slices.Clone(s.config.Host), insideHost),
+		IAM: s.iam, Now: s.now, Log: s.log,
+	})
+	if err == nil {
+		s.onClose(func(context.Context) error { return s.objects.Close() })
+	}
+	return err
+}
+
+// openRules hangs the rules on the broker's topics.
+func (s *Server) openRules(ctx context.Context) error {
+	s.rules = rules.New(rules.Config{
+		Store: s.db.Rules(s.config.Account), Scope: s.scope, Broker: s.broker,
+		Actions: action.Config{
+			Publisher: s.broker, Topics: s.limits.Topics, PayloadMax: s.limits.PayloadBytes,
+			Credentials: s.ruleCredentials, Allow: s.ruleAllowed,
+			Endpoints: s.ruleEndpoints(), Webhooks: s.config.Functions,
+			Client: &http.Client{Transport: inside{s.objects}},
+		},
+		Shadow: s.shadowDocument, Now: s.now, Log: s.log,
+		BaseURL: func() string { return "https://" + s.credentialsHost() },
+	})
+	if err := s.rules.Start(ctx); err != nil {
+		return err
+	}
+	s.onClose(s.rules.Close)
+	return nil
+}
+
+// ruleService is the principal that a rule's role must trust.
+const ruleService = "iot.amazonaws.com"
+
+// ruleCredentials opens a session of a rule's role.
+func (s *Server) ruleCredentials(ctx context.Context, roleARN string) (action.Credentials, error) {
+	c, err := s.iam.AssumeForService(ctx, iam.ServiceOrder{RoleARN: roleARN, Service: ruleService, SessionName: "rule"})
+	return action.Credentials{
+		AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken, Expires: c.Expires,
+	}, err
+}
+
+// ruleAllowed asks a rule's role about what thingd itself does for it.
+func (s *Server) ruleAllowed(ctx context.Context, roleARN, action, resource string) error {
+	actor, err := s.iam.ActForService(ctx, iam.ServiceOrder{RoleARN: roleARN, Service: ruleService, SessionName: "rule"})
+	if err != nil {
+		return err
+	}
+	return s.iam.Check(ctx, actor, action, resource, nil)
+}
+
+// shadowDocument reads a shadow for get_thing_shadow().
+func (s *Server) shadowDocument(ctx context.Context, thing, name string) ([]byte, error) {
+	text, err := s.shadows.Get(ctx, shadow.ID{Thing: thing, Name: name})
+	if fault.Is(err, fault.CodeNotFound) {
+		return nil, nil
+	}
+	return text, err
+}
+
+// insideHost names the embedded S3 for requests that do not leave the process.
+const insideHost = "s3.thingd.internal"
+
+// ruleEndpoints says where the actions find the services: S3 is this server's
+// own unless a setting says otherwise.
+func (s *Server) ruleEndpoints() map[string]action.Endpoint {
+	all := map[string]action.Endpoint{"s3": {URL: "http://" + insideHost}}
+	for service, url := range s.config.Endpoints {
+		all[service] = action.Endpoint{URL: url}
+	}
+	return all
+}
+
+// inside carries requests to the embedded S3 without a network.
+type inside struct{ objects http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (t inside) RoundTrip(r *http.Request) (*http.Response, error) {
+	if host := r.URL.Host; host != insideHost && !strings.HasSuffix(host, "."+insideHost) {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	asServer := r.Clone(r.Context())
+	asServer.RequestURI = r.URL.RequestURI()
+	asServer.Host = r.URL.Host
+	if asServer.Body == nil {
+		asServer.Body = http.NoBody
+	}
+	read, write := io.Pipe()
+	reply := &pipedReply{header: http.Header{}, begun: make(chan struct{}), body: write}
+	go func() {
+		t.objects.ServeHTTP(reply, asServer)
+		reply.WriteHeader(http.StatusOK)
+		write.Close()
+	}()
+	<-reply.begun
+	return &http.Response{
+		StatusCode: reply.status, Status: http.StatusText(reply.status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: reply.header, Body: read, ContentLength: -1, Request: r,
+	}, nil
+}
+
+// pipedReply is an http.ResponseWriter whose body is read at the other end of a pipe.
+type pipedReply struct {
+	header http.Header
+	status int
+	begun  chan struct{} // closed when header and status are settled
+	body   *io.PipeWriter
+}
+
+// Header implements http.ResponseWriter.
+func (a *pipedReply) Header() http.Header { return a.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *pipedReply) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status, a.header = status, a.header.Clone()
+		close(a.begun)
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (a *pipedReply) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(p)
+}
