@@ -47,7 +47,7 @@ type house struct {
 }
 
 // settings are what a test's server runs with, in a folder of its own.
-func settings(t testing.TB) Config {
+func testSettings(t testing.TB) Config {
 	return Config{
 		Data: t.TempDir(), Host: []string{"localhost"}, Listen: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0",
 		Account: "123456789012", Region: "us-east-1", Profile: "aws",
@@ -58,7 +58,7 @@ func settings(t testing.TB) Config {
 // start runs a server until the test ends. change may alter the settings.
 func start(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
-	config := settings(t)
+	config := testSettings(t)
 	for _, fn := range change {
 		fn(&config)
 	}

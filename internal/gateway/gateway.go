@@ -25,6 +25,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -116,13 +117,31 @@ func New(c Config) *Gateway {
 
 func (g *Gateway) server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           g.recovering(h),
 		ReadHeaderTimeout: g.HandshakeTimeout,
 		ReadTimeout:       5 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(g.Log.Handler(), slog.LevelDebug),
 	}
+}
+
+// recovering keeps a mistake of ours from passing in silence: net/http tells of a
+// panic among the noise that clients make.
+func (g *Gateway) recovering(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			caught := recover()
+			if caught == nil {
+				return
+			}
+			if caught != http.ErrAbortHandler {
+				g.Log.Error("a request made the server panic", "method", r.Method, "path", r.URL.Path, "panic", caught, "stack", string(debug.Stack()))
+			}
+			panic(http.ErrAbortHandler) // closes the connection: what was sent may be half an answer
+		}()
+		h.ServeHTTP(w, r)
+	})
 }
 
 // settling settles a connection by its first request. A WebSocket's is settled
@@ -223,6 +242,13 @@ func (g *Gateway) Close(ctx context.Context) error {
 		err = errors.Join(err, ctx.Err())
 	}
 	return err
+}
+
+// Early gives the number of connections that have not said what they want.
+func (g *Gateway) Early() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.early)
 }
 
 // Stats gives the counters.
