@@ -1,0 +1,4 @@
+package rules
+
+// Within is within, for tests.
+var Within = within
