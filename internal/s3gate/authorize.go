@@ -73,7 +73,7 @@ func (g *Gate) authenticate(r *http.Request) (*signer, error) {
 	if err := g.verifier.Verify(sig, secret); err != nil {
 		return nil, g.signatureError(sig, err)
 	}
-	s := &signer{actor: actor.With(about(r)), signature: sig, payload: payloadOf(sig)}
+	s := &signer{actor: actor.With(about(r)), signature: sig, payload: payloadOf(r, sig)}
 	if s.payload == "" {
 		return nil, errorf(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
 	}
@@ -95,12 +95,18 @@ func (g *Gate) signatureError(sig *sigv4.Signature, err error) error {
 	return err
 }
 
-// payloadOf is what was signed for the body. Who presigns does not know it yet.
-func payloadOf(sig *sigv4.Signature) string {
-	if sig.PayloadHash == "" && sig.Presigned {
+// payloadOf is what was signed for the body; "" where a body is not covered. Who
+// presigns does not know it yet, and curl says nothing where there is none.
+func payloadOf(r *http.Request, sig *sigv4.Signature) string {
+	switch {
+	case sig.PayloadHash != "":
+		return sig.PayloadHash
+	case sig.Presigned:
 		return sigv4.UnsignedPayload
+	case r.ContentLength == 0:
+		return sigv4.HashOf(nil)
 	}
-	return sig.PayloadHash
+	return ""
 }
 
 func seedOf(r *http.Request) string {

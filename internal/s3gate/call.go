@@ -60,7 +60,23 @@ func headerOf(r *http.Request) http.Header {
 	} {
 		h.Del(name)
 	}
+	keepEncoding(h)
 	return h
+}
+
+// keepEncoding drops aws-chunked from Content-Encoding: it is about the way here,
+// and the object is not encoded so.
+func keepEncoding(h http.Header) {
+	var kept []string
+	for _, encoding := range strings.Split(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		if encoding = strings.TrimSpace(encoding); encoding != "" && encoding != "aws-chunked" {
+			kept = append(kept, encoding)
+		}
+	}
+	h.Del("Content-Encoding")
+	if len(kept) > 0 {
+		h.Set("Content-Encoding", strings.Join(kept, ","))
+	}
 }
 
 // signatureQuery are the parameters that sign; everything else in a query that
@@ -110,7 +126,7 @@ func (c *call) readBody(r *http.Request, s *signer) error {
 	switch hash := s.payload; {
 	case hash == sigv4.UnsignedPayload:
 		return nil
-	case strings.HasPrefix(hash, "STREAMING-"):
+	case strings.HasPrefix(hash, streaming):
 		return notImplemented("Only object data may be sent in signed chunks.")
 	case !sameHash(hash, body):
 		return errorf(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")

@@ -55,7 +55,7 @@ func (c *chunked) chunk(b *bytes.Buffer, data []byte) {
 }
 
 // sendChunks puts data in signed chunks; spoil may change the body on its way.
-func (h *house) sendChunks(t testing.TB, key string, data []byte, trailer bool, spoil func([]byte)) int {
+func (h *house) sendChunks(t testing.TB, key string, data []byte, trailer, httpChunks bool, spoil func([]byte)) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, h.server.URL+"/plants/"+key, nil)
 	if err != nil {
@@ -84,6 +84,9 @@ func (h *house) sendChunks(t testing.TB, key string, data []byte, trailer bool, 
 		t.Fatal(err)
 	}
 	with.Header = r.Header
+	if httpChunks {
+		with.ContentLength = -1
+	}
 	answer, err := h.http().Do(with)
 	if err != nil {
 		t.Fatal(err)
@@ -101,21 +104,25 @@ func TestSignedChunks(t *testing.T) {
 		name    string
 		data    []byte
 		trailer bool
+		http    bool // chunks of HTTP around the others
 		spoil   func([]byte)
 		want    int
 	}{
-		{"ok/chunks", data, false, nil, 200},
-		{"ok/chunks and trailer", data, true, nil, 200},
-		{"ok/empty", nil, false, nil, 200},
-		{"refused/a byte of a chunk changed", data, false, func(b []byte) { b[1000]++ }, 403},
-		{"refused/a byte of the last chunk changed", data, true, func(b []byte) { b[len(data)]++ }, 403},
-		{"refused/a byte of the trailer changed", data, true, func(b []byte) { b[len(b)-110]++ }, 403},
+		{"ok/chunks", data, false, false, nil, 200},
+		{"ok/chunks in HTTP's chunks", data, false, true, nil, 200},
+		{"ok/chunks and trailer in HTTP's chunks", data, true, true, nil, 200},
+		{"ok/empty in HTTP's chunks", nil, true, true, nil, 200},
+		{"ok/chunks and trailer", data, true, false, nil, 200},
+		{"ok/empty", nil, false, false, nil, 200},
+		{"refused/a byte of a chunk changed", data, false, false, func(b []byte) { b[1000]++ }, 403},
+		{"refused/a byte of the last chunk changed", data, true, false, func(b []byte) { b[len(data)]++ }, 403},
+		{"refused/a byte of the trailer changed", data, true, false, func(b []byte) { b[len(b)-110]++ }, 403},
 	}
 	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			key := fmt.Sprintf("chunks/%d", i)
 			put(t, c, key, "before")
-			if got := h.sendChunks(t, key, test.data, test.trailer, test.spoil); got/100 != test.want/100 {
+			if got := h.sendChunks(t, key, test.data, test.trailer, test.http, test.spoil); got/100 != test.want/100 {
 				t.Errorf("answered %d, want %d", got, test.want)
 			}
 			want := string(test.data)

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/gofiber/fiber/v3"
+	"github.com/valyala/fasthttp"
 	"github.com/versity/versitygw/s3api/utils"
 	"github.com/versity/versitygw/s3err"
 
@@ -48,17 +49,31 @@ func (n *notes) find(id string) *signer {
 	return n.left[id]
 }
 
+// streaming begins the words for bodies in chunks of AWS's own.
+const streaming = "STREAMING-"
+
 // unwrap is a middleware of versitygw: it reads object data as its client signed
 // it, so that a wrong hash or chunk fails the upload before it is named.
 func (n *notes) unwrap(ctx fiber.Ctx) error {
+	header := &ctx.Request().Header
 	s := n.find(ctx.Get(noteHeader))
-	ctx.Request().Header.Del(noteHeader)
+	header.Del(noteHeader)
 	if s == nil {
 		return ctx.Next()
 	}
 	body := ctx.Request().BodyStream()
-	if body == nil {
+	switch {
+	case body == nil:
 		body = strings.NewReader("")
+	case header.ContentLength() < 0 && strings.HasPrefix(s.payload, streaming):
+		length, err := utils.ParseDecodedContentLength(ctx)
+		if err != nil {
+			return answerS3Error(ctx, err)
+		}
+		claimed := &lengthClaimed{header, body, int(length)}
+		body = claimed
+		header.SetContentLength(claimed.length)
+		defer claimed.end(ctx)
 	}
 	reader, err := s.open(ctx, body)
 	if err != nil {
@@ -68,12 +83,34 @@ func (n *notes) unwrap(ctx fiber.Ctx) error {
 	return ctx.Next()
 }
 
+// lengthClaimed reads a body that comes in chunks of HTTP around chunks of AWS's,
+// as botocore sends it. versitygw wants to see a Content-Length, which here is
+// that of the data; the HTTP reader below must not see it.
+type lengthClaimed struct {
+	header *fasthttp.RequestHeader
+	body   io.Reader
+	length int // of the data, bytes
+}
+
+func (l *lengthClaimed) Read(p []byte) (int, error) {
+	l.header.SetContentLength(-1)
+	defer l.header.SetContentLength(l.length)
+	return l.body.Read(p)
+}
+
+// end tells the truth again. The end of HTTP's chunks may be unread, so the
+// connection serves no other request.
+func (l *lengthClaimed) end(ctx fiber.Ctx) {
+	l.header.SetContentLength(-1)
+	ctx.Response().Header.SetConnectionClose()
+}
+
 // open gives the object data of a body.
 func (s *signer) open(ctx fiber.Ctx, body io.Reader) (io.Reader, error) {
 	switch {
 	case s.payload == sigv4.UnsignedPayload:
 		return body, nil
-	case !strings.HasPrefix(s.payload, "STREAMING-"):
+	case !strings.HasPrefix(s.payload, streaming):
 		return utils.NewHashReader(body, s.payload, utils.HashTypeSha256Hex)
 	}
 	by := utils.AuthData{
