@@ -1,0 +1,198 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+
+	"thingd/internal/fault"
+	"thingd/internal/pki"
+	"thingd/internal/provisioning/manifest"
+	"thingd/internal/registry"
+)
+
+// Import says what the devices of a manifest get beside certificate and thing.
+type Import struct {
+	Policy    string              // to attach to each certificate; "" for none
+	ThingType string              // of the things that are made; "" for none
+	Group     string              // to put each thing in; "" for none
+	Name      func(string) string // gives the thing's name for the maker's ID; nil: the same
+	Workers   int                 // devices at a time; 0: 16
+}
+
+// Entry is the outcome for one device of a manifest.
+type Entry struct {
+	manifest.Element
+	CertificateARN string
+	Thing          string
+	New            bool  // something was made; else all was there already
+	Err            error // what is wrong with this one; nil: it is registered
+}
+
+// Summary counts the entries of an import.
+type Summary struct{ New, Unchanged, Failed int }
+
+// Add counts an entry.
+func (s *Summary) Add(e Entry) {
+	switch {
+	case e.Err != nil:
+		s.Failed++
+	case e.New:
+		s.New++
+	default:
+		s.Unchanged++
+	}
+}
+
+// Registrar does the single steps of an import. The Service is one from inside
+// the server; a client of the public operations can be another. Each step says
+// whether it made something that was not there.
+type Registrar interface {
+	// Certificate registers a certificate without its CA, ACTIVE.
+	Certificate(ctx context.Context, pem string) (arn string, made bool, err error)
+	// Policy attaches a policy to a certificate.
+	Policy(ctx context.Context, policyName, certificateARN string) error
+	// Thing makes a thing. One that is there stays as it is.
+	Thing(ctx context.Context, name, thingType string) (made bool, err error)
+	// Attach attaches a certificate to a thing.
+	Attach(ctx context.Context, thing, certificateARN string) error
+	// Group puts a thing into a group.
+	Group(ctx context.Context, thing, group string) error
+}
+
+// Registrar gives what imports into this server.
+func (s *Service) Registrar() Registrar { return registrar{s} }
+
+// Run registers every element of a manifest and reports each, in no order. An
+// element that fails is reported and the rest goes on; doing it again changes
+// nothing. The error is ctx's, or that the manifest could not be read to its end
+// (manifest.ErrRest), which is reported as an entry, too.
+//
+//	summary, err := provisioning.Import{Policy: "Kit_Policy"}.Run(ctx, service.Registrar(),
+//		manifest.Read(manifest.Microchip, file, options), func(e provisioning.Entry) { ... })
+func (i Import) Run(ctx context.Context, to Registrar, elements iter.Seq2[manifest.Element, error], report func(Entry)) (Summary, error) {
+	const workers = 16
+	if i.Workers <= 0 {
+		i.Workers = workers // so that their commits share an fsync
+	}
+	queue := make(chan manifest.Element)
+	var summary Summary
+	var mu sync.Mutex
+	tell := func(e Entry) {
+		mu.Lock()
+		defer mu.Unlock()
+		summary.Add(e)
+		report(e)
+	}
+	var under sync.WaitGroup
+	for range i.Workers {
+		under.Go(func() {
+			for element := range queue {
+				tell(i.one(ctx, to, element))
+			}
+		})
+	}
+	var end error
+feeding:
+	for element, err := range elements {
+		if err != nil {
+			tell(Entry{Element: element, Err: err})
+			if errors.Is(err, manifest.ErrRest) {
+				end = err
+			}
+			continue
+		}
+		select {
+		case queue <- element:
+		case <-ctx.Done():
+			end = ctx.Err()
+			break feeding
+		}
+	}
+	close(queue)
+	under.Wait()
+	return summary, end
+}
+
+// one registers a device. Its certificate comes last to be attached to the
+// thing, and each step can be done again.
+func (i Import) one(ctx context.Context, to Registrar, element manifest.Element) (e Entry) {
+	e = Entry{Element: element, Thing: element.ID}
+	if i.Name != nil {
+		e.Thing = i.Name(element.ID)
+	}
+	var madeCertificate, madeThing bool
+	steps := []func() error{
+		func() (err error) {
+			e.CertificateARN, madeCertificate, err = to.Certificate(ctx, element.PEM)
+			return err
+		},
+		func() (err error) {
+			if i.Policy == "" {
+				return nil
+			}
+			return to.Policy(ctx, i.Policy, e.CertificateARN)
+		},
+		func() (err error) {
+			madeThing, err = to.Thing(ctx, e.Thing, i.ThingType)
+			return err
+		},
+		func() error { return to.Attach(ctx, e.Thing, e.CertificateARN) },
+		func() error {
+			if i.Group == "" {
+				return nil
+			}
+			return to.Group(ctx, e.Thing, i.Group)
+		},
+	}
+	for _, step := range steps {
+		if e.Err = step(); e.Err != nil {
+			break
+		}
+	}
+	e.New = madeCertificate || madeThing
+	return e
+}
+
+// registrar imports into a Service.
+type registrar struct{ s *Service }
+
+var _ Registrar = registrar{}
+
+// Certificate implements Registrar. A certificate that is registered keeps its
+// status: whoever revoked it meant it.
+func (r registrar) Certificate(ctx context.Context, pem string) (string, bool, error) {
+	cert, err := r.s.pki.RegisterWithoutCA(ctx, pem, pki.Active)
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.CodeAlreadyExists {
+		return f.ResourceARN, false, nil
+	}
+	return r.s.pki.ARN(cert.ID), err == nil, err
+}
+
+// Policy implements Registrar.
+func (r registrar) Policy(ctx context.Context, policyName, certificateARN string) error {
+	return r.s.access.AttachPolicy(ctx, policyName, certificateARN)
+}
+
+// Thing implements Registrar.
+func (r registrar) Thing(ctx context.Context, name, thingType string) (bool, error) {
+	if _, err := r.s.registry.Thing(ctx, name); err == nil || !fault.Is(err, fault.CodeNotFound) {
+		return false, err
+	}
+	_, err := r.s.registry.CreateThing(ctx, registry.NewThing{Name: name, Type: thingType})
+	if fault.Is(err, fault.CodeAlreadyExists) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Attach implements Registrar.
+func (r registrar) Attach(ctx context.Context, thing, certificateARN string) error {
+	return r.s.registry.AttachThingPrincipal(ctx, thing, certificateARN, false)
+}
+
+// Group implements Registrar.
+func (r registrar) Group(ctx context.Context, thing, group string) error {
+	return r.s.registry.AddThingToThingGroup(ctx, thing, group)
+}

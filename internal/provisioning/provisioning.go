@@ -1,0 +1,152 @@
+// Package provisioning gives devices what they need to be somebody: a
+// certificate, a thing, policies. There are six ways in, and one way through:
+//
+//	RegisterThing      an operator's program, one device (AWS operation RegisterThing)
+//	tasks              an operator's file of devices (StartThingRegistrationTask)
+//	fleet              a device with a claim certificate, over MQTT (mqtt.go)
+//	first connect      a device whose CA is registered with a template (JITP)
+//	claims             a trusted user fetches a claim for a device to use at once
+//	Import             a maker's manifest of secure elements
+//
+// All but the last evaluate a provisioning template (package template) to a plan
+// and carry it out (register.go). A plan touches three packages that commit each
+// on their own, so it is carried out step by step and taken back where a later
+// step fails; a crash in between leaves what the next try finds and uses.
+package provisioning
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"thingd/internal/access"
+	"thingd/internal/arn"
+	"thingd/internal/pki"
+	"thingd/internal/provisioning/template"
+	"thingd/internal/registry"
+)
+
+// Config is what a Service is made of. Store, Scope, Registry, PKI and Access
+// must be given.
+type Config struct {
+	Store    Store
+	Scope    arn.Scope
+	Registry *registry.Service
+	PKI      *pki.Service
+	Access   *access.Service
+
+	// Invoke calls the function behind a pre-provisioning hook and gives its
+	// answer; Webhooks.Invoke is one. nil: there are no functions, and templates
+	// with a hook let no device in.
+	Invoke func(ctx context.Context, functionARN string, payload []byte) ([]byte, error)
+
+	// Objects holds the files of registration tasks. nil: tasks are refused.
+	Objects Objects
+
+	Now   func() time.Time // nil: time.Now
+	NewID func() string    // nil: random UUIDs. IDs of tasks
+	Log   *slog.Logger     // nil: slog.Default
+}
+
+// Service provisions devices of one account.
+type Service struct {
+	store    Store
+	scope    arn.Scope
+	registry *registry.Service
+	pki      *pki.Service
+	access   *access.Service
+	invoke   func(ctx context.Context, functionARN string, payload []byte) ([]byte, error)
+	objects  Objects
+	now      func() time.Time
+	newID    func() string
+	log      *slog.Logger
+
+	names keyLocks // of things that are being registered
+	certs keyLocks // of certificates that are being provisioned
+	lanes lanes    // requests over MQTT
+	tasks running  // registration tasks
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+}
+
+// New makes the Service. Close it.
+func New(c Config) *Service {
+	s := &Service{
+		store: c.Store, scope: c.Scope, registry: c.Registry, pki: c.PKI, access: c.Access,
+		invoke: c.Invoke, objects: c.Objects, now: c.Now, newID: c.NewID, log: c.Log,
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.newID == nil {
+		s.newID = registry.NewUUID
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// Close takes no more requests, ends the tasks where they are and waits for what
+// is under way, at most until ctx ends.
+func (s *Service) Close(ctx context.Context) error {
+	s.tasks.stopAll()
+	over := make(chan struct{})
+	go func() {
+		s.lanes.close()
+		s.tasks.wait()
+		close(over)
+	}()
+	defer s.end()
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		s.end() // hurries them
+		<-over
+		return ctx.Err()
+	}
+}
+
+// ARN names a provisioning template of the account.
+func (s *Service) ARN(templateName string) string {
+	return s.scope.IoT("provisioningtemplate", templateName)
+}
+
+// timestamp is the time as the store keeps it.
+func (s *Service) timestamp() time.Time { return time.UnixMilli(s.now().UnixMilli()).UTC() }
+
+// input completes parameters to what a template is evaluated with.
+func (s *Service) input(parameters map[string]string) template.Input {
+	partition := s.scope.Partition
+	if partition == "" {
+		partition = "aws"
+	}
+	return template.Input{Parameters: parameters, Region: s.scope.Region, Account: s.scope.Account, Partition: partition}
+}
+
+// Purge forgets what has expired: claims, and ownership tokens with the
+// certificates that nobody used.
+func (s *Service) Purge(ctx context.Context) error {
+	if err := s.purgeTokens(ctx); err != nil {
+		return err
+	}
+	return s.store.Update(ctx, func(tx Tx) error { return tx.DeleteClaims(s.timestamp()) })
+}
+
+// keyLocks are locks by name. Two names may share one, so nobody holds two.
+type keyLocks [64]sync.Mutex
+
+// lock locks a name; call the result to unlock.
+func (k *keyLocks) lock(name string) (unlock func()) {
+	var hash uint32 = 2166136261 // FNV-1a
+	for i := range len(name) {
+		hash = (hash ^ uint32(name[i])) * 16777619
+	}
+	mu := &k[hash%uint32(len(k))]
+	mu.Lock()
+	return mu.Unlock
+}
