@@ -2,6 +2,7 @@ package action
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -119,28 +120,36 @@ func (t *Targets) outcome(role string, err error) error {
 // answerMax bounds what is read of an answer whose content nobody wants.
 const answerMax = 64 << 10 // bytes
 
-// post sends a signed JSON request to a service that the SDK has no client for.
+// order is a request to a service that the SDK has no client for.
+type order struct {
+	service, role string // who signs it, and for what
+	method, url   string
+	contentType   string // default: application/json
+	body          []byte
+}
+
+// post sends a signed JSON request to a service.
 func (t *Targets) post(ctx context.Context, service, role, path string, body []byte) ([]byte, error) {
 	e, err := t.endpoint(service)
 	if err != nil {
 		return nil, err
 	}
-	return t.request(ctx, e, service, role, http.MethodPost, e.URL+path, body)
+	return t.request(ctx, e, order{service: service, role: role, method: http.MethodPost, url: e.URL + path, body: body})
 }
 
-// request sends one signed request and reads the answer. Anything but 2xx is an
-// error with the status in it.
-func (t *Targets) request(ctx context.Context, e Endpoint, service, role, method, url string, body []byte) ([]byte, error) {
-	c, err := t.signer(ctx, e, role)
+// request sends one signed request and reads the answer. Anything but 2xx is a
+// *statusError.
+func (t *Targets) request(ctx context.Context, e Endpoint, o order) ([]byte, error) {
+	c, err := t.signer(ctx, e, o.role)
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, o.method, o.url, bytes.NewReader(o.body))
 	if err != nil {
-		return nil, fault.InvalidRequest("%s is not a URL", url).Because(err)
+		return nil, fault.InvalidRequest("%s is not a URL", o.url).Because(err)
 	}
-	r.Header.Set("Content-Type", "application/json")
-	sigv4.Sign(r, body, sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, service, e.Region, t.Now())
+	r.Header.Set("Content-Type", cmp.Or(o.contentType, "application/json"))
+	sigv4.Sign(r, o.body, sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, o.service, e.Region, t.Now())
 	answer, err := t.Client.Do(r)
 	if err != nil {
 		return nil, err
@@ -151,7 +160,7 @@ func (t *Targets) request(ctx context.Context, e Endpoint, service, role, method
 		return nil, err
 	}
 	if answer.StatusCode/100 != 2 {
-		return nil, t.outcome(role, &statusError{answer.StatusCode, http.StatusText(answer.StatusCode), short(text)})
+		return nil, t.outcome(o.role, &statusError{answer.StatusCode, http.StatusText(answer.StatusCode), short(text)})
 	}
 	return text, nil
 }

@@ -2,10 +2,7 @@ package action
 
 import (
 	"context"
-	"slices"
-
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"net/url"
 
 	"thingd/internal/aws/iot"
 )
@@ -19,20 +16,16 @@ func compileCloudWatchAlarm(c *compiler, spec *iot.Action) prepare {
 	alarm, why, state := c.text("alarmName", a.AlarmName), c.text("stateReason", a.StateReason), c.text("stateValue", a.StateValue)
 	role, t := c.role(a.RoleArn), c.t
 	return func(r *rendering) send {
-		name, reason, value := r.text(alarm), r.text(why), types.StateValue(r.text(state))
+		name, reason, value := r.text(alarm), r.text(why), r.text(state)
 		r.resource = name
 		r.detail("Alarm", name)
-		if !slices.Contains(value.Values(), value) {
+		switch value {
+		case "OK", "ALARM", "INSUFFICIENT_DATA":
+		default:
 			return r.fail("stateValue %q is not one of OK, ALARM, INSUFFICIENT_DATA", value)
 		}
-		set := &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateReason: &reason, StateValue: value}
 		return func(ctx context.Context) error {
-			config, err := t.sdk(ctx, "monitoring", role)
-			if err != nil {
-				return err
-			}
-			_, err = cloudwatch.NewFromConfig(config).SetAlarmState(ctx, set)
-			return t.outcome(role, err)
+			return t.cloudWatch(ctx, role, "SetAlarmState", url.Values{"AlarmName": {name}, "StateReason": {reason}, "StateValue": {value}})
 		}
 	}
 }

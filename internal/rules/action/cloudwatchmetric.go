@@ -2,12 +2,9 @@ package action
 
 import (
 	"context"
+	"net/url"
 	"strconv"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"thingd/internal/aws/iot"
 )
@@ -23,30 +20,25 @@ func compileCloudWatchMetric(c *compiler, spec *iot.Action) prepare {
 	value, unit := c.text("metricValue", a.MetricValue), c.text("metricUnit", a.MetricUnit)
 	at, role, t := c.optional("metricTimestamp", a.MetricTimestamp), c.role(a.RoleArn), c.t
 	return func(r *rendering) send {
-		space, metric := r.text(namespace), r.text(name)
+		space, metric, number, when := r.text(namespace), r.text(name), r.text(value), t.Now()
 		r.resource = metric
 		r.detail("Namespace", space)
 		r.detail("Metric", metric)
-		number, err := strconv.ParseFloat(r.text(value), 64)
-		if err != nil {
-			return r.fail("metricValue is not a number: %v", err)
+		if _, err := strconv.ParseFloat(number, 64); err != nil {
+			return r.fail("metricValue %q is not a number", number)
 		}
-		datum := types.MetricDatum{MetricName: &metric, Value: &number, Unit: types.StandardUnit(r.text(unit)), Timestamp: aws.Time(t.Now())}
 		if text := r.text(at); text != "" {
 			seconds, err := strconv.ParseFloat(text, 64)
 			if err != nil {
 				return r.fail("metricTimestamp %q is not a number of seconds", text)
 			}
-			datum.Timestamp = aws.Time(time.UnixMilli(int64(seconds * 1000)))
+			when = time.UnixMilli(int64(seconds * 1000))
 		}
-		put := &cloudwatch.PutMetricDataInput{Namespace: &space, MetricData: []types.MetricDatum{datum}}
-		return func(ctx context.Context) error {
-			config, err := t.sdk(ctx, "monitoring", role)
-			if err != nil {
-				return err
-			}
-			_, err = cloudwatch.NewFromConfig(config).PutMetricData(ctx, put)
-			return t.outcome(role, err)
+		const datum = "MetricData.member.1."
+		put := url.Values{
+			"Namespace": {space}, datum + "MetricName": {metric}, datum + "Value": {number}, datum + "Unit": {r.text(unit)},
+			datum + "Timestamp": {when.UTC().Format(time.RFC3339)},
 		}
+		return func(ctx context.Context) error { return t.cloudWatch(ctx, role, "PutMetricData", put) }
 	}
 }

@@ -51,7 +51,7 @@ func (c *compiler) document(roleARN, endpoint, index, kind, id string) prepare {
 			if err != nil {
 				e = Endpoint{Region: t.Scope.Region}
 			}
-			_, err = t.request(ctx, e, "es", role, http.MethodPut, to, payload)
+			_, err = t.request(ctx, e, order{service: "es", role: role, method: http.MethodPut, url: to, body: payload})
 			return err
 		}
 	}
