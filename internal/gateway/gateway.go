@@ -220,9 +220,26 @@ func listen(addr string) (net.Listener, error) {
 }
 
 // Close stops listening, lets requests under way end, and closes connections
-// that are nobody's yet. The broker's are the broker's.
+// that are nobody's yet. The broker's are the broker's. Requests have half of the
+// time that ctx gives: what comes after needs some too.
 func (g *Gateway) Close(ctx context.Context) error {
+	g.shut()
+	g.drain(ctx)
+	g.cancel()
+	done := make(chan struct{})
+	go func() { g.running.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// shut lets nobody in any more.
+func (g *Gateway) shut() {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.closed = true
 	for _, l := range g.listeners {
 		l.Close()
@@ -230,18 +247,26 @@ func (g *Gateway) Close(ctx context.Context) error {
 	for conn := range g.early {
 		conn.Close()
 	}
-	g.mu.Unlock()
 	g.webIn.Close()
-	err := errors.Join(g.web.Shutdown(ctx), g.plain.Shutdown(ctx))
-	g.cancel()
-	done := make(chan struct{})
-	go func() { g.running.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		err = errors.Join(err, ctx.Err())
+}
+
+// drain waits for requests under way, and cuts those that take too long.
+func (g *Gateway) drain(ctx context.Context) {
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
 	}
-	return err
+	var servers sync.WaitGroup
+	for _, server := range []*http.Server{g.web, g.plain} {
+		servers.Go(func() {
+			if err := server.Shutdown(ctx); err != nil {
+				g.Log.Warn("cut HTTP requests that were still under way", "reason", err)
+				server.Close()
+			}
+		})
+	}
+	servers.Wait()
 }
 
 // Early gives the number of connections that have not said what they want.
