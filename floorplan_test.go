@@ -38,6 +38,9 @@ var floors = map[string][]string{
 	"aws/iamapi":        {"aws/wire"},
 	"aws/thingdapi":     {"aws/wire"},
 
+	"provisioning/template": {"fault"},
+	"provisioning/manifest": {},
+
 	// First floor: nouns. Beside languages only the neighbours named here.
 	"registry":              {languages},
 	"pki":                   {languages},
@@ -48,6 +51,7 @@ var floors = map[string][]string{
 	"broker":                {languages},
 	"journal":               {languages},
 	"settings":              {languages, "registry"},
+	"provisioning":          {languages, "registry", "pki", "access"},
 	"rules":                 {languages, "rules/iotsql", "rules/action"},
 	"rules/action":          {languages, "rules/iotsql"},
 	"rules/iotsql":          {"fault", "mqtt", "topic", "message", "rules/iotsql/decimal", "rules/iotsql/datetime", "rules/iotsql/protobuf"},
@@ -68,10 +72,11 @@ const (
 	nouns     = "(nouns)"
 )
 
-var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "shadow", "broker", "journal", "settings", "rules", "rules/iotsql", "rules/action"}
+var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "shadow", "broker", "journal", "settings", "provisioning", "rules", "rules/iotsql", "rules/action"}
 
 var languagePackages = []string{"fault", "arn", "mqtt", "topic", "policy", "message", "why", "kit", "aws/sigv4", "aws/wire", "aws/iot", "aws/iotdata",
-	"aws/iotjobs", "aws/tunneling", "aws/sagemaker", "aws/sagemakeredge", "aws/sts", "aws/iamapi", "aws/thingdapi"}
+	"aws/iotjobs", "aws/tunneling", "aws/sagemaker", "aws/sagemakeredge", "aws/sts", "aws/iamapi", "aws/thingdapi",
+	"provisioning/template", "provisioning/manifest"}
 
 // owners says which package alone may import a dependency, by the beginning of
 // its path.
@@ -83,6 +88,7 @@ var owners = map[string]string{
 	"github.com/alecthomas/kong":   "cmd/thingd",
 	"google.golang.org/protobuf":   "internal/rules/iotsql/protobuf",
 	"github.com/versity/":          "internal/s3gate",
+	"github.com/fxamacker/cbor":    "internal/provisioning",
 	"github.com/twmb/franz-go":     "internal/rules/action",
 	"github.com/aws/aws-sdk-go-v2": "internal/rules/action",
 }

@@ -21,6 +21,7 @@ import (
 	"thingd/internal/journal"
 	"thingd/internal/message"
 	"thingd/internal/pki"
+	"thingd/internal/provisioning"
 	"thingd/internal/registry"
 	"thingd/internal/rules"
 	"thingd/internal/s3gate"
@@ -55,7 +56,10 @@ type Server struct {
 	broker    *broker.Broker
 	shadows   *shadow.Service
 	rules     *rules.Service
-	gateway   *gateway.Gateway
+
+	provisioning *provisioning.Service
+
+	gateway *gateway.Gateway
 
 	closers []func(context.Context) error // in the order to call them
 }
@@ -89,7 +93,7 @@ func newServer(ctx context.Context, config Config, now func() time.Time) (*Serve
 // open builds the house from the ground up.
 func (s *Server) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openCredentials, s.openObjects, s.openBroker, s.openShadows, s.openRules, s.openDoors,
+		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openCredentials, s.openObjects, s.openBroker, s.openShadows, s.openRules, s.openProvisioning, s.openDoors,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -278,7 +282,7 @@ func (s *Server) housekeeping(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
-		for _, purge := range []func(context.Context) error{s.shadows.Purge, s.pki.PurgeClaims, s.iam.Purge} {
+		for _, purge := range []func(context.Context) error{s.shadows.Purge, s.pki.PurgeClaims, s.provisioning.Purge, s.iam.Purge} {
 			if err := purge(ctx); err != nil && ctx.Err() == nil {
 				s.log.Error("housekeeping failed", "error", err)
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"thingd/internal/access"
 	"thingd/internal/api"
 	"thingd/internal/arn"
 	"thingd/internal/aws/iamapi"
@@ -34,6 +35,12 @@ func (s *Server) guard() *gateway.Guard {
 	return &gateway.Guard{
 		PKI: s.pki, Access: s.access, IAM: s.iam, Now: s.now,
 		Publisher: func() message.Publisher { return s.broker },
+		FirstConnect: func(ctx context.Context, leaf *x509.Certificate, ca pki.CA) error {
+			return s.provisioning.FirstConnect(ctx, leaf, ca)
+		},
+		ClaimRights: func(ctx context.Context, id pki.CertificateID) (access.Decider, error) {
+			return s.provisioning.ClaimRights(ctx, id)
+		},
 	}
 }
 
@@ -50,7 +57,7 @@ func (s *Server) front() *wire.Mux {
 	mux.Mount(iotjobs.Service, nil)
 	mux.Mount(iot.Service, &api.IoT{
 		Scope: s.scope, Registry: s.registry, Access: s.access, PKI: s.pki, Broker: s.broker, Settings: s.settings,
-		Credentials: s.aliases, Rules: s.rules,
+		Credentials: s.aliases, Rules: s.rules, Provisioning: s.provisioning,
 		Endpoints: api.Endpoints{Data: s.config.Host[0], Credentials: s.credentialsHost()},
 	})
 	mux.Mount(tunneling.Service, nil)
@@ -163,6 +170,10 @@ func (s *Server) taggable() map[string]func(context.Context, arn.ARN) (bool, err
 		"rolealias": func(ctx context.Context, name arn.ARN) (bool, error) {
 			_, id := name.Kind()
 			return s.aliases.Exists(ctx, id)
+		},
+		"provisioningtemplate": func(ctx context.Context, name arn.ARN) (bool, error) {
+			_, id := name.Kind()
+			return s.provisioning.Exists(ctx, id)
 		},
 		"cacert": func(ctx context.Context, name arn.ARN) (bool, error) {
 			_, id := name.Kind()

@@ -11,6 +11,7 @@ import (
 	"thingd/internal/broker"
 	"thingd/internal/credentials"
 	"thingd/internal/pki"
+	"thingd/internal/provisioning"
 	"thingd/internal/registry"
 	"thingd/internal/rules"
 	"thingd/internal/settings"
@@ -28,4 +29,6 @@ type IoT struct {
 
 	Credentials *credentials.Service
 	Rules       *rules.Service
+
+	Provisioning *provisioning.Service
 }

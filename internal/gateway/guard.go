@@ -25,6 +25,14 @@ type Guard struct {
 	IAM       *iam.Service
 	Publisher func() message.Publisher // the broker, which in turn needs the Guard
 	Now       func() time.Time
+
+	// FirstConnect provisions a device whose certificate waits under a CA with a
+	// template (JITP), before its connection is refused. nil: nobody does.
+	FirstConnect func(ctx context.Context, leaf *x509.Certificate, ca pki.CA) error
+
+	// ClaimRights decides for certificates of CreateProvisioningClaim, which no
+	// policy is attached to. nil: they may do nothing.
+	ClaimRights func(ctx context.Context, id pki.CertificateID) (access.Decider, error)
 }
 
 var _ broker.Guard = (*Guard)(nil)
@@ -95,12 +103,30 @@ func (g *Guard) admitDevice(ctx context.Context, a broker.Attempt) (broker.Admis
 	if a.Will != nil {
 		c.HasWill, c.WillTopic = true, a.Will.Topic
 	}
+	leaf := a.Peer.Certificate
+	until, err := g.claim(ctx, leaf, &c)
+	if err != nil {
+		return broker.Admission{}, refusal(why.ServerError, err.Error())
+	}
 	subject, err := g.Access.Open(ctx, c)
 	if err != nil {
 		return broker.Admission{}, refusal(why.ServerError, err.Error())
 	}
-	leaf := a.Peer.Certificate
-	return broker.Admission{Principal: principal, Rights: subject, Holds: func() bool { return g.stillActive(ctx, leaf) }}, nil
+	return broker.Admission{
+		Principal: principal, Rights: subject, Holds: func() bool { return g.stillActive(ctx, leaf) },
+		Until: until, UntilWhy: why.AuthError,
+	}, nil
+}
+
+// claim gives a claim certificate its rights and says when they end; other
+// certificates are left as they are.
+func (g *Guard) claim(ctx context.Context, leaf *x509.Certificate, c *access.Connection) (until time.Time, err error) {
+	cert, _, err := g.PKI.Lookup(ctx, leaf)
+	if err != nil || !cert.Claim || g.ClaimRights == nil {
+		return time.Time{}, err
+	}
+	c.Decider, err = g.ClaimRights(ctx, cert.ID)
+	return cert.NotAfter, err
 }
 
 // identify judges a client's certificate; a device that registers itself by
@@ -113,6 +139,12 @@ func (g *Guard) identify(ctx context.Context, leaf *x509.Certificate) (policy.Pr
 	id := string(pki.IDOf(leaf.Raw))
 	if j := verdict.JustInTime; j != nil && j.Topic != "" {
 		g.Publisher().Publish(message.Message{Topic: j.Topic, Payload: j.Payload, QoS: mqtt.QoS1}, nil)
+	} else if j != nil && g.FirstConnect != nil {
+		if err := g.FirstConnect(ctx, leaf, j.CA); err != nil {
+			verdict.Why += "; it could not be provisioned: " + err.Error()
+		} else {
+			verdict.Why += "; it has been provisioned now, the next try is welcome"
+		}
 	}
 	if verdict.Refused != pki.Welcome {
 		event := refusal(causes[verdict.Refused], verdict.Why)

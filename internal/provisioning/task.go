@@ -17,8 +17,9 @@ type Objects interface {
 	// Get opens a file and tells its length in bytes, -1 if that is unknown. The
 	// role is the one that the task's owner named for reading it.
 	Get(ctx context.Context, bucket, key, roleARN string) (body io.ReadCloser, length int64, err error)
-	// Put writes a file.
-	Put(ctx context.Context, bucket, key, roleARN string, body io.ReadSeeker) error
+	// Put writes a file, as the account itself: a role that may read the input
+	// need not be allowed to write.
+	Put(ctx context.Context, bucket, key string, body io.ReadSeeker) error
 	// Presign makes an address from which anybody can get the file for a while.
 	Presign(ctx context.Context, bucket, key string, life time.Duration) (url string, err error)
 }

@@ -249,5 +249,5 @@ func (r *run) deliver(ctx context.Context, name Report, s *spool) error {
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return r.objects.Put(ctx, r.task.Bucket, r.task.reportKey(name), r.task.RoleARN, s.file)
+	return r.objects.Put(ctx, r.task.Bucket, r.task.reportKey(name), s.file)
 }
