@@ -298,7 +298,8 @@ func TestMergeProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		section, patch := sections(t, "section ", false), sections(t, "patch ", true)
 		once := merge(section, patch)
-		if d := delta(withoutNulls(patch), once); d.kind != none {
+		// A section without members does not exist, so an empty patch may leave none.
+		if asked := withoutNulls(patch); len(asked.members) > 0 && delta(asked, once).kind != none {
 			t.Fatalf("%s with %s is %s: not what the patch asks for", shown(section), shown(patch), shown(once))
 		}
 		if twice := merge(once, patch); !equal(twice, once) {
