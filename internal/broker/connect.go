@@ -15,6 +15,9 @@ import (
 func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 	c.version = p.Version
 	c.problems = p.RequestProblemInformation.Or(true)
+	if len(p.ClientID) <= c.b.Limits.ClientIDBytes {
+		c.clientID = p.ClientID // the journal wants it in any case
+	}
 	if end := c.checkConnect(p); end != nil {
 		return end
 	}

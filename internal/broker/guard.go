@@ -26,10 +26,9 @@ type Peer struct {
 	// Principal is who a signed WebSocket upgrade proved to be; otherwise Kind
 	// is NoPrincipal and the Guard finds out.
 	Principal policy.Principal
-	// Identity is what the door knows of such a signer, for the Guard.
+	// Identity is what the door knows beyond that of who asked for a WebSocket,
+	// for the Guard.
 	Identity any
-	// Token holds what a WebSocket upgrade brought for a custom authorizer.
-	Token map[string]string
 
 	// BeforeWait, where the door can, has fn called each time reading is about
 	// to wait for the network. Answers gather until then.

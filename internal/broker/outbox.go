@@ -118,11 +118,17 @@ func (b *buffer) release() {
 	}
 }
 
-// seal takes no more. The channel is closed when nobody flushes.
-func (o *outbox) seal() <-chan struct{} {
+// seal takes no more from now on.
+func (o *outbox) seal() {
+	o.mu.Lock()
+	o.sealed = true
+	o.mu.Unlock()
+}
+
+// rested gives a channel that is closed when nobody flushes any more.
+func (o *outbox) rested() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.sealed = true
 	idle := o.idle
 	if idle == nil {
 		idle = make(chan struct{})
@@ -133,6 +139,16 @@ func (o *outbox) seal() <-chan struct{} {
 		}
 	}
 	return idle
+}
+
+// size is how many bytes wait.
+func (o *outbox) size() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.waiting == nil {
+		return 0
+	}
+	return len(o.waiting.bytes)
 }
 
 // close drops what waits; nothing is added any more.
@@ -175,7 +191,7 @@ func writeFailed(err error) ending {
 
 // finalFlush writes what waits, as far as the client takes it at once.
 func (c *conn) finalFlush() {
-	idle := c.out.seal()
+	c.out.seal()
 	_ = c.net.SetWriteDeadline(time.Now().Add(lastWords))
 	if c.out.claim() {
 		c.flush()
@@ -184,7 +200,7 @@ func (c *conn) finalFlush() {
 	patience := time.NewTimer(lastWords)
 	defer patience.Stop()
 	select {
-	case <-idle:
+	case <-c.out.rested():
 	case <-patience.C:
 	}
 }

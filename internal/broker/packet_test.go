@@ -140,8 +140,10 @@ func packet(name string, w *words) (mqtt.Packet, error) {
 		"PINGREQ":    func(*words) mqtt.Packet { return &mqtt.Pingreq{} },
 		"PINGRESP":   func(*words) mqtt.Packet { return &mqtt.Pingresp{} },
 		"DISCONNECT": disconnectPacket,
-		"AUTH":       func(*words) mqtt.Packet { return &mqtt.Auth{Reason: mqtt.Reauthenticate, AuthenticationMethod: mqtt.Some("m")} },
-		"RAW":        rawPacket,
+		"AUTH": func(*words) mqtt.Packet {
+			return &mqtt.Auth{Reason: mqtt.Reauthenticate, AuthenticationMethod: mqtt.Some("m")}
+		},
+		"RAW": rawPacket,
 	}
 	make, ok := makers[name]
 	if !ok {

@@ -197,7 +197,6 @@ func (c *conn) sendRetainedMatching(filter string, row StoredSubscription) error
 		if err != nil || len(page) == 0 {
 			return err
 		}
-		c.catchUp() // a page at a time: the outbox would not hold them all
 		for i := range page {
 			m := &page[i].Message
 			after = m.Topic
@@ -237,7 +236,20 @@ func (c *conn) sendOneRetained(m *Message, row StoredSubscription) {
 		c.session.give(&d, c, qos, true, ids)
 		return
 	}
+	c.awaitRoom()
 	c.send(&d, true, ids)
+}
+
+// awaitRoom writes what waits for the reader's own client when its outbox is half
+// full: a subscriber shall get all that is retained, however much it is.
+func (c *conn) awaitRoom() {
+	for c.out.size() > c.b.Limits.OutboxBytes/2 && c.end.Load() == nil {
+		c.catchUp()
+		select {
+		case <-c.out.rested():
+		case <-c.ended:
+		}
+	}
 }
 
 // expired says whether a message is too old to be sent. [MQTT-3.3.2-5]

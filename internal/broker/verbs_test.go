@@ -25,6 +25,8 @@ var clientVerbs = map[string]func(p *play, name string, w *words) error{
 	"!":      (*play).does,
 	"x":      (*play).drops,
 	".":      (*play).hearsNothing,
+	"takes":  (*play).takes,
+	"skips":  (*play).skips,
 	"pause":  func(p *play, name string, _ *words) error { p.clients[name].gate.Lock(); return nil },
 	"resume": func(p *play, name string, _ *words) error { p.clients[name].gate.Unlock(); return nil },
 }
@@ -129,6 +131,11 @@ func compare(c *client, want, got mqtt.Packet) error {
 	if err != nil {
 		return fmt.Errorf("what is wanted cannot be said: %w", err)
 	}
+	if w, ok := wanted.(*mqtt.Publish); ok && w.PacketID == anyID {
+		if g, ok := got.(*mqtt.Publish); ok {
+			w.PacketID = g.PacketID
+		}
+	}
 	if diff := cmp.Diff(plain(wanted), plain(got)); diff != "" {
 		return fmt.Errorf("%s hears (-want +got):\n%s", c.name, diff)
 	}
@@ -143,9 +150,6 @@ func plain(p mqtt.Packet) mqtt.Packet {
 		p.RawProperties = nil
 		if len(p.Payload) == 0 {
 			p.Payload = nil
-		}
-		if p.PacketID == anyID {
-			p.PacketID = 0
 		}
 	case *mqtt.Puback:
 		p.ReasonString = ""
@@ -211,7 +215,7 @@ func (p *play) hearsRefusal(c *client, w *words) error {
 	return c.closed()
 }
 
-// hearsAny expects packets in any order.
+// hearsAny expects messages in any order: how many, and topics that are among them.
 func (p *play) hearsAny(c *client, w *words) error {
 	count := number(w.shift())
 	wants := map[string]int{}
@@ -230,7 +234,7 @@ func (p *play) hearsAny(c *client, w *words) error {
 		wants[string(publish.Topic)]--
 	}
 	for topic, left := range wants {
-		if left != 0 {
+		if left > 0 {
 			return fmt.Errorf("%d too few to %s", left, topic)
 		}
 	}
@@ -591,6 +595,51 @@ func (p *play) failStore(w *words) error {
 	if !slices.Contains([]string{"fails", "works"}, state) {
 		return fmt.Errorf("a store fails or works")
 	}
-	p.store.fails.Store(state == "fails")
+	reads := w.flag("reads")
+	p.store.fails.Store(state == "fails" && !reads)
+	p.store.unreadable.Store(state == "fails")
 	return w.unknown()
+}
+
+// takes expects a message at QoS 1 under any identifier, repeated or not, and
+// acknowledges it.
+func (p *play) takes(name string, w *words) error {
+	c, err := p.client(name)
+	if err != nil {
+		return err
+	}
+	got, err := c.next()
+	if err != nil {
+		return err
+	}
+	topic, payload := w.shift(), w.shift()
+	m, ok := got.(*mqtt.Publish)
+	if !ok || m.QoS != mqtt.QoS1 || string(m.Topic) != topic || string(m.Payload) != payload {
+		return fmt.Errorf("%s hears %s", name, show(got))
+	}
+	return errors.Join(c.send(&mqtt.Puback{PacketID: m.PacketID}), w.unknown())
+}
+
+// skips takes messages to a topic, at least one, until something else comes, which
+// is left to be heard.
+func (p *play) skips(name string, w *words) error {
+	c, err := p.client(name)
+	if err != nil {
+		return err
+	}
+	topic := w.shift()
+	for n := 0; ; n++ {
+		got, err := c.next()
+		if err != nil {
+			return err
+		}
+		if m, ok := got.(*mqtt.Publish); ok && string(m.Topic) == topic {
+			continue
+		}
+		c.peeked = got
+		if n == 0 {
+			return fmt.Errorf("%s hears %s", name, show(got))
+		}
+		return w.unknown()
+	}
 }

@@ -23,7 +23,7 @@ import (
 
 // patience bounds every wait for something that must happen. Nothing is ever
 // waited for in the hope that it does not.
-const patience = 20 * time.Second
+const patience = 10 * time.Second
 
 const testAccount = "111122223333"
 
@@ -155,9 +155,9 @@ func (c *clock) move(d time.Duration) {
 // testStore is a real store that can fail, hold its answers back, or be cut off.
 type testStore struct {
 	*store.Broker
-	dead   atomic.Bool // nothing arrives, nobody hears of it
-	fails  atomic.Bool // nothing arrives, everybody hears of it
-	failed sync.WaitGroup
+	dead       atomic.Bool // nothing arrives, nobody hears of it
+	fails      atomic.Bool // nothing arrives, everybody hears of it
+	unreadable atomic.Bool // queues cannot be read
 }
 
 var errDisk = errors.New("the disk is on fire")
@@ -184,7 +184,7 @@ func (s *testStore) Submit(fn func(broker.StoreTx) error, done func(error)) {
 
 // Queue implements broker.Store.
 func (s *testStore) Queue(ctx context.Context, clientID string, after int64, limit int) ([]broker.StoredMessage, error) {
-	if s.dead.Load() || s.fails.Load() {
+	if s.dead.Load() || s.unreadable.Load() {
 		return nil, errDisk
 	}
 	return s.Broker.Queue(ctx, clientID, after, limit)
