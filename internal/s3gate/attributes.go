@@ -101,7 +101,11 @@ func attributesOf(dir, buckets string) (meta.MetadataStorer, error) {
 	if (meta.XattrMeta{}).Test(buckets) == nil {
 		return attributes{meta.XattrMeta{}}, nil
 	}
-	folder := filepath.Join(dir, "s3-attributes")
+	return openSidecar(filepath.Join(dir, "s3-attributes"), buckets)
+}
+
+// openSidecar keeps metadata in a folder.
+func openSidecar(folder, buckets string) (meta.MetadataStorer, error) {
 	if err := makeDir(folder); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
@@ -49,6 +50,11 @@ func openDisk(dir string) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newDisk(root, metadata)
+}
+
+// newDisk serves the buckets below root.
+func newDisk(root string, metadata meta.MetadataStorer) (*disk, error) {
 	options := posix.PosixOpts{
 		ForceNoObjLockFile: true, // nobody else writes here; locks in memory do
 		Concurrency:        requestsMax,

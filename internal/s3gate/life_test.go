@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/goleak"
+
+	"thingd/internal/s3gate"
 )
 
 func TestMain(m *testing.M) {
@@ -73,7 +75,12 @@ func TestManyAtOnce(t *testing.T) {
 // BenchmarkNew is what a Gate adds to the start of a server.
 func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
-		h := open(b)
-		_ = h
+		gate, err := s3gate.New(s3gate.Config{Dir: b.TempDir(), Account: account, Region: region})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := gate.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -134,6 +134,9 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gate) serve(w http.ResponseWriter, r *http.Request) error {
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
 	call, err := g.read(r)
 	if err != nil {
 		return err
