@@ -47,6 +47,7 @@ var floors = map[string][]string{
 	"iam":                   {languages},
 	"access":                {languages, "registry"},
 	"credentials":           {languages, "access", "iam", "registry"},
+	"edgefleet":             {languages, "credentials", "iam", "registry"},
 	"shadow":                {languages},
 	"broker":                {languages},
 	"journal":               {languages},
@@ -72,7 +73,7 @@ const (
 	nouns     = "(nouns)"
 )
 
-var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "shadow", "broker", "journal", "settings", "provisioning", "rules", "rules/iotsql", "rules/action"}
+var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "edgefleet", "shadow", "broker", "journal", "settings", "provisioning", "rules", "rules/iotsql", "rules/action"}
 
 var languagePackages = []string{"fault", "arn", "mqtt", "topic", "policy", "message", "why", "kit", "aws/sigv4", "aws/wire", "aws/iot", "aws/iotdata",
 	"aws/iotjobs", "aws/tunneling", "aws/sagemaker", "aws/sagemakeredge", "aws/sts", "aws/iamapi", "aws/thingdapi",

@@ -16,6 +16,7 @@ import (
 	"thingd/internal/arn"
 	"thingd/internal/broker"
 	"thingd/internal/credentials"
+	"thingd/internal/edgefleet"
 	"thingd/internal/gateway"
 	"thingd/internal/iam"
 	"thingd/internal/journal"
@@ -52,6 +53,7 @@ type Server struct {
 	iam       *iam.Service
 	gate      *iam.Gate
 	aliases   *credentials.Service
+	fleets    *edgefleet.Service
 	objects   *s3gate.Gate
 	broker    *broker.Broker
 	shadows   *shadow.Service
@@ -93,7 +95,7 @@ func newServer(ctx context.Context, config Config, now func() time.Time) (*Serve
 // open builds the house from the ground up.
 func (s *Server) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openCredentials, s.openObjects, s.openBroker, s.openShadows, s.openRules, s.openProvisioning, s.openDoors,
+		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openShadows, s.openRules, s.openProvisioning, s.openDoors,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -208,7 +210,7 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	}
 	work, cancel := context.WithCancel(context.Background())
 	var jobs sync.WaitGroup
-	for _, job := range []func(context.Context){s.broker.Run, s.authority.Run, s.housekeeping} {
+	for _, job := range []func(context.Context){s.broker.Run, s.authority.Run, s.fleets.Run, s.housekeeping} {
 		jobs.Go(func() { job(work) })
 	}
 	s.gateway.Start()

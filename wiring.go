@@ -61,8 +61,8 @@ func (s *Server) front() *wire.Mux {
 		Endpoints: api.Endpoints{Data: s.config.Host[0], Credentials: s.credentialsHost()},
 	})
 	mux.Mount(tunneling.Service, nil)
-	mux.Mount(sagemaker.Service, nil)
-	mux.Mount(sagemakeredge.Service, nil)
+	mux.Mount(sagemaker.Service, &api.SageMaker{Fleets: s.fleets})
+	mux.Mount(sagemakeredge.Service, &api.SageMakerEdge{Fleets: s.fleets})
 	mux.Mount(sts.Service, &api.STS{IAM: s.iam})
 	mux.Mount(iamapi.Service, &api.IAM{IAM: s.iam})
 	mux.Mount(thingdapi.Service, &api.Thingd{Journal: s.journal, Rules: s.rules})
