@@ -51,6 +51,7 @@ var floors = map[string][]string{
 	"shadow":                {languages},
 	"broker":                {languages},
 	"journal":               {languages},
+	"authorizer":            {languages, "registry"},
 	"settings":              {languages, "registry"},
 	"provisioning":          {languages, "registry", "pki", "access"},
 	"rules":                 {languages, "rules/iotsql", "rules/action"},
@@ -61,10 +62,11 @@ var floors = map[string][]string{
 	"rules/iotsql/protobuf": {},
 
 	// Second floor: doors and pipes.
-	"store":   {languages, nouns},
-	"gateway": {languages, nouns},
-	"api":     {languages, nouns},
-	"s3gate":  {languages, nouns},
+	"store":    {languages, nouns},
+	"gateway":  {languages, nouns},
+	"function": {"fault"},
+	"api":      {languages, nouns},
+	"s3gate":   {languages, nouns},
 }
 
 // languages and nouns stand for all packages of a floor.
@@ -73,7 +75,7 @@ const (
 	nouns     = "(nouns)"
 )
 
-var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "edgefleet", "shadow", "broker", "journal", "settings", "provisioning", "rules", "rules/iotsql", "rules/action"}
+var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "edgefleet", "shadow", "broker", "journal", "settings", "authorizer", "provisioning", "rules", "rules/iotsql", "rules/action"}
 
 var languagePackages = []string{"fault", "arn", "mqtt", "topic", "policy", "message", "why", "kit", "aws/sigv4", "aws/wire", "aws/iot", "aws/iotdata",
 	"aws/iotjobs", "aws/tunneling", "aws/sagemaker", "aws/sagemakeredge", "aws/sts", "aws/iamapi", "aws/thingdapi",

@@ -14,6 +14,7 @@ import (
 
 	"thingd/internal/access"
 	"thingd/internal/arn"
+	"thingd/internal/authorizer"
 	"thingd/internal/broker"
 	"thingd/internal/credentials"
 	"thingd/internal/edgefleet"
@@ -44,20 +45,21 @@ type Server struct {
 	sealer pki.Sealer // nil: secrets lie in the clear, readable by the server alone
 	db     *store.DB
 
-	authority *pki.Authority
-	settings  *settings.Service
-	journal   *journal.Journal
-	registry  *registry.Service
-	access    *access.Service
-	pki       *pki.Service
-	iam       *iam.Service
-	gate      *iam.Gate
-	aliases   *credentials.Service
-	fleets    *edgefleet.Service
-	objects   *s3gate.Gate
-	broker    *broker.Broker
-	shadows   *shadow.Service
-	rules     *rules.Service
+	authority   *pki.Authority
+	settings    *settings.Service
+	journal     *journal.Journal
+	registry    *registry.Service
+	access      *access.Service
+	pki         *pki.Service
+	authorizers *authorizer.Service
+	iam         *iam.Service
+	gate        *iam.Gate
+	aliases     *credentials.Service
+	fleets      *edgefleet.Service
+	objects     *s3gate.Gate
+	broker      *broker.Broker
+	shadows     *shadow.Service
+	rules       *rules.Service
 
 	provisioning *provisioning.Service
 
@@ -95,7 +97,7 @@ func newServer(ctx context.Context, config Config, now func() time.Time) (*Serve
 // open builds the house from the ground up.
 func (s *Server) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openShadows, s.openRules, s.openProvisioning, s.openDoors,
+		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openShadows, s.openRules, s.openProvisioning, s.openDoors,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

@@ -21,6 +21,7 @@ import (
 	"thingd/internal/aws/thingdapi"
 	"thingd/internal/aws/tunneling"
 	"thingd/internal/aws/wire"
+	"thingd/internal/broker"
 	"thingd/internal/credentials"
 	"thingd/internal/fault"
 	"thingd/internal/gateway"
@@ -28,13 +29,17 @@ import (
 	"thingd/internal/message"
 	"thingd/internal/pki"
 	"thingd/internal/registry"
+	"thingd/internal/why"
 )
 
 // guard joins certificates, policies and IAM.
 func (s *Server) guard() *gateway.Guard {
 	return &gateway.Guard{
-		PKI: s.pki, Access: s.access, IAM: s.iam, Now: s.now,
+		PKI: s.pki, Access: s.access, IAM: s.iam, Authorizers: s.authorizers, Now: s.now,
 		Publisher: func() message.Publisher { return s.broker },
+		Withdraw: func(clientID string, from *broker.Peer, cause why.Cause, detail string) {
+			s.broker.Withdraw(clientID, from, cause, detail)
+		},
 		FirstConnect: func(ctx context.Context, leaf *x509.Certificate, ca pki.CA) error {
 			return s.provisioning.FirstConnect(ctx, leaf, ca)
 		},
@@ -56,7 +61,7 @@ func (s *Server) front() *wire.Mux {
 	mux.Mount(iotdata.Service, data, wire.BodyMax(int64(s.limits.PayloadBytes)+64<<10))
 	mux.Mount(iotjobs.Service, nil)
 	mux.Mount(iot.Service, &api.IoT{
-		Scope: s.scope, Registry: s.registry, Access: s.access, PKI: s.pki, Broker: s.broker, Settings: s.settings,
+		Scope: s.scope, Registry: s.registry, Access: s.access, PKI: s.pki, Broker: s.broker, Settings: s.settings, Authorizers: s.authorizers,
 		Credentials: s.aliases, Rules: s.rules, Provisioning: s.provisioning,
 		Endpoints: api.Endpoints{Data: s.config.Host[0], Credentials: s.credentialsHost()},
 	})
@@ -180,6 +185,12 @@ func (s *Server) taggable() map[string]func(context.Context, arn.ARN) (bool, err
 			_, err := s.pki.DescribeCA(ctx, pki.NormalID(id))
 			return existing(err)
 		},
+		"authorizer": func(ctx context.Context, name arn.ARN) (bool, error) {
+			_, id := name.Kind()
+			_, err := s.authorizers.Describe(ctx, id)
+			return existing(err)
+		},
+		"domainconfiguration": s.domainExists,
 		"certificateprovider": func(ctx context.Context, name arn.ARN) (bool, error) {
 			_, id := name.Kind()
 			_, err := s.pki.DescribeProvider(ctx, id)

@@ -8,6 +8,7 @@ package api
 import (
 	"thingd/internal/access"
 	"thingd/internal/arn"
+	"thingd/internal/authorizer"
 	"thingd/internal/broker"
 	"thingd/internal/credentials"
 	"thingd/internal/pki"
@@ -25,7 +26,9 @@ type IoT struct {
 	Access    *access.Service
 	PKI       *pki.Service
 	Settings  *settings.Service
-	Broker    *broker.Broker
+
+	Authorizers *authorizer.Service
+	Broker      *broker.Broker
 
 	Credentials *credentials.Service
 	Rules       *rules.Service

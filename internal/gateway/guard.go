@@ -3,10 +3,10 @@ package gateway
 import (
 	"context"
 	"crypto/x509"
-	"strings"
 	"time"
 
 	"thingd/internal/access"
+	"thingd/internal/authorizer"
 	"thingd/internal/aws/wire"
 	"thingd/internal/broker"
 	"thingd/internal/iam"
@@ -20,11 +20,16 @@ import (
 // Guard says who a client is: it joins certificates, policies and IAM for the
 // broker and for HTTPS.
 type Guard struct {
-	PKI       *pki.Service
-	Access    *access.Service
-	IAM       *iam.Service
+	PKI    *pki.Service
+	Access *access.Service
+	IAM    *iam.Service
+
+	Authorizers *authorizer.Service
+
 	Publisher func() message.Publisher // the broker, which in turn needs the Guard
-	Now       func() time.Time
+	// Withdraw cuts off a client of the broker whose admission holds no longer.
+	Withdraw func(clientID string, from *broker.Peer, cause why.Cause, detail string)
+	Now      func() time.Time
 
 	// FirstConnect provisions a device whose certificate waits under a CA with a
 	// template (JITP), before its connection is refused. nil: nobody does.
@@ -52,21 +57,50 @@ func (g *Guard) Admit(ctx context.Context, a broker.Attempt) (broker.Admission, 
 	if conn, ok := a.Peer.Conn.(settler); ok {
 		conn.settle()
 	}
-	switch {
-	case a.Peer.Principal.Kind == policy.BySignature:
+	if a.Peer.Principal.Kind == policy.BySignature {
+		if event := g.outOfDomain(a, authorizer.BySignature); event != nil {
+			return broker.Admission{}, event
+		}
 		return g.admitSigner(a)
-	case wantsAuthorizer(a):
-		return broker.Admission{}, refusal(why.AuthorizerRefused, "custom authorizers are not implemented; connect with a registered certificate")
+	}
+	offer := offerOf(a)
+	custom, err := g.wantsAuthorizer(ctx, a, offer)
+	event := g.outOfDomain(a, g.proof(a, custom))
+	switch {
+	case err != nil:
+		return broker.Admission{}, refusal(why.ServerError, err.Error())
+	case event != nil:
+		return broker.Admission{}, event
+	case custom:
+		return g.admitVouched(ctx, a, offer)
 	case a.Peer.Certificate == nil:
 		return broker.Admission{}, refusal(why.NoCertificate, "")
 	}
 	return g.admitDevice(ctx, a)
 }
 
-// wantsAuthorizer says whether a client asks for a custom authorizer.
-func wantsAuthorizer(a broker.Attempt) bool {
-	return a.Peer.ALPN == alpnCustomAuth || len(a.Peer.Token) > 0 ||
-		a.Peer.Certificate == nil && strings.Contains(a.Username, "x-amz-customauthorizer-name=")
+// proof names, as domain configurations do, how a client proves who it is.
+func (g *Guard) proof(a broker.Attempt, custom bool) string {
+	if !custom {
+		return authorizer.ByCertificate
+	}
+	if d, ok := g.Authorizers.DomainOf(a.Peer.ServerName); ok && d.AuthenticationType == authorizer.ByAuthorizerX509 {
+		return authorizer.ByAuthorizerX509
+	}
+	return authorizer.ByAuthorizer
+}
+
+// outOfDomain refuses what the domain configuration of the server name does not
+// allow.
+func (g *Guard) outOfDomain(a broker.Attempt, proof string) *why.Event {
+	protocol := authorizer.SecureMQTT
+	if a.Peer.Door == "wss" {
+		protocol = authorizer.MQTTOverWSS
+	}
+	if detail := g.Authorizers.Refuses(a.Peer.ServerName, proof, protocol); detail != "" {
+		return refusal(why.DomainRefused, detail)
+	}
+	return nil
 }
 
 func refusal(cause why.Cause, detail string) *why.Event {

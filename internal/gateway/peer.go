@@ -18,6 +18,8 @@ type peer struct {
 	state  tls.ConnectionState
 	once   sync.Once
 	leave  func() // the connections that have not said what they want
+
+	verdicts verdicts // of custom authorizers over HTTPS requests
 }
 
 func newPeer(sock *socket, conn *tls.Conn, leave func()) *peer {

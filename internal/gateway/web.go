@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"thingd/internal/access"
+	"thingd/internal/authorizer"
 	"thingd/internal/aws/iotdata"
 	"thingd/internal/aws/wire"
 	"thingd/internal/fault"
@@ -64,7 +65,10 @@ func (w *Web) withCertificate(r *http.Request) *http.Request {
 		return r
 	}
 	r.TLS = &p.state // the server does not see it below the door's own wrapping
-	if p.leaf() == nil || signed(r) {
+	if signed(r) {
+		return r
+	}
+	if r = w.withAuthorizer(r, p); p.leaf() == nil || wire.CallerFrom(r.Context()).Kind == wire.Custom {
 		return r
 	}
 	id := string(pki.IDOf(p.leaf().Raw))
@@ -86,27 +90,60 @@ type Authorizer struct {
 
 // Authorize implements wire.Authorizer.
 func (a *Authorizer) Authorize(ctx context.Context, caller wire.Caller, call wire.Call) error {
-	if caller.Kind != wire.Certificate {
-		return a.IAM.Authorize(ctx, caller, call)
+	switch who := caller.Detail.(type) {
+	case *peer:
+		c, err := a.identify(ctx, who, caller.CertificateID)
+		return a.decide(ctx, who, call, c, err)
+	case *customCaller:
+		if a.outOfDomain(who.peer, authorizer.ByAuthorizer) {
+			return errForbidden
+		}
+		c, err := a.vouch(ctx, who)
+		return a.decide(ctx, who.peer, call, c, err)
 	}
-	p, ok := caller.Detail.(*peer)
-	if !ok {
+	if caller.Kind == wire.Certificate || caller.Kind == wire.Custom {
 		return errForbidden
+	}
+	return a.IAM.Authorize(ctx, caller, call)
+}
+
+// identify finds out whose certificate a request came with.
+func (a *Authorizer) identify(ctx context.Context, p *peer, certificate string) (access.Connection, error) {
+	if a.outOfDomain(p, authorizer.ByCertificate) {
+		return access.Connection{}, errForbidden
 	}
 	principal, event := a.Guard.identify(ctx, p.leaf())
 	if event != nil {
-		a.record(p, caller.CertificateID, *event)
-		return errForbidden
+		a.record(p, certificate, *event)
+		return access.Connection{}, errForbidden
 	}
 	principal.SourceIP, principal.ServerName = p.remote.Addr(), p.state.ServerName
-	subject, err := a.Guard.Access.Open(ctx, access.Connection{Principal: principal})
+	return access.Connection{Principal: principal}, nil
+}
+
+// outOfDomain records that the domain configuration of the server name does not
+// allow a request.
+func (a *Authorizer) outOfDomain(p *peer, proof string) bool {
+	detail := a.Guard.Authorizers.Refuses(p.state.ServerName, proof, authorizer.HTTPS)
+	if detail != "" {
+		a.record(p, "", why.Event{Cause: why.DomainRefused, Detail: detail})
+	}
+	return detail != ""
+}
+
+// decide puts the questions of a call to the policies of the caller.
+func (a *Authorizer) decide(ctx context.Context, p *peer, call wire.Call, c access.Connection, err error) error {
+	if err != nil {
+		return err
+	}
+	subject, err := a.Guard.Access.Open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer subject.Close()
 	for _, ask := range deviceQuestions(call) {
 		if !subject.Allows(ask.action, ask.resource) {
-			a.refused(p, principal, subject, ask)
+			a.refused(p, c.Principal, subject, ask)
 			return errForbidden
 		}
 	}

@@ -65,6 +65,7 @@ func (w *WebSocket) peer(r *http.Request) *broker.Peer {
 // Guard looks at the certificate when CONNECT arrives.
 func (w *WebSocket) authenticate(r *http.Request, p *broker.Peer) error {
 	if !signed(r) {
+		p.Identity = httpOffer(r)
 		return nil
 	}
 	sig, err := sigv4.Parse(r)

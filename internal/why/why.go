@@ -44,6 +44,7 @@ const (
 	CertificateWithdrawn Cause = "CERTIFICATE_WITHDRAWN"
 	SignatureInvalid     Cause = "SIGNATURE_INVALID"
 	AuthorizerRefused    Cause = "AUTHORIZER_REFUSED"
+	DomainRefused        Cause = "DOMAIN_REFUSED"
 	PolicyImplicitDeny   Cause = "POLICY_IMPLICIT_DENY"
 	PolicyExplicitDeny   Cause = "POLICY_EXPLICIT_DENY"
 	ThingNotAttached     Cause = "THING_NOT_ATTACHED"
@@ -91,6 +92,7 @@ var causes = map[Cause]text{
 	CertificateWithdrawn: {"the certificate was deactivated while the client was connected", "activate it again, or give the device a new one"},
 	SignatureInvalid:     {"the request's signature is not valid", "check access key, secret, region, clock and the host name that was signed"},
 	AuthorizerRefused:    {"the custom authorizer refused the client", "look at the authorizer's answer"},
+	DomainRefused:        {"the domain configuration of the server name does not allow it", "connect the way it wants, or change it: aws iot update-domain-configuration"},
 	PolicyImplicitDeny:   {"no policy statement allows it", "attach a policy that allows the action on the resource"},
 	PolicyExplicitDeny:   {"a policy statement denies it", "change the denying statement, or detach its policy"},
 	ThingNotAttached:     {"the device says that it is a thing that its certificate is not attached to", "attach it: aws iot attach-thing-principal --thing-name THING --principal CERTIFICATE_ARN"},
