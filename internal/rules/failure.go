@@ -78,7 +78,9 @@ func (f *firing) runErrorAction(failed []*attempt) {
 		return
 	}
 	a := prepare(f.rule.errorAction, event)
-	f.s.deliver(f.env.Context, a)
+	if a.err == nil {
+		f.s.deliver(f.env.Context, a)
+	}
 	f.state.metrics.action(a.action.Name, a.err == nil, true)
 	result := a.result()
 	f.record.ErrorAction = &result

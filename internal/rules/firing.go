@@ -101,17 +101,18 @@ func (f *firing) begin(result iotsql.Result) func() {
 		Rule: f.rule.rule.Name, Message: f.seen, Origin: f.message.Origin, Env: f.env,
 		Payload: result.Payload, JSON: result.JSON, Value: result.Value,
 	}
+	open := false // is there anything to wait for?
 	for i, a := range f.rule.actions {
-		attempts[i] = prepare(a, event)
-		if attempts[i].err == nil {
-			attempts[i].delivery.Begin(f.env.Context)
-		}
+		one := prepare(a, event)
+		one.begin(f.env.Context)
+		open = open || !one.settled || one.err != nil
+		attempts[i] = one
 	}
-	if len(attempts) == 0 {
-		f.state.history.add(f.record)
-		return nil
+	if open {
+		return func() { f.finish(attempts) }
 	}
-	return func() { f.finish(attempts) }
+	f.finish(attempts)
+	return nil
 }
 
 // attempt is an action for a message, and what became of it.
@@ -120,6 +121,17 @@ type attempt struct {
 	delivery *action.Delivery
 	err      error
 	tries    int
+	settled  bool // nothing is left to be done
+}
+
+func (a *attempt) begin(ctx context.Context) {
+	if a.err != nil {
+		a.settled = true
+		return
+	}
+	if a.settled, a.err = a.delivery.Begin(ctx); a.settled {
+		a.tries = 1
+	}
 }
 
 func prepare(a *action.Action, event *action.Event) *attempt {
@@ -158,10 +170,15 @@ func (a *attempt) result() ActionResult {
 
 func (s *Service) deliverAll(ctx context.Context, attempts []*attempt) {
 	var others sync.WaitGroup
-	for _, a := range attempts[1:] {
-		others.Go(func() { s.deliver(ctx, a) })
+	for i, a := range attempts {
+		switch {
+		case a.settled:
+		case i == len(attempts)-1:
+			s.deliver(ctx, a)
+		default:
+			others.Go(func() { s.deliver(ctx, a) })
+		}
 	}
-	s.deliver(ctx, attempts[0])
 	others.Wait()
 }
 
@@ -171,9 +188,6 @@ const tryTimeout = 15 * time.Second
 // deliver sends until it succeeds, has failed for good, or the budget is used
 // up.
 func (s *Service) deliver(ctx context.Context, a *attempt) {
-	if a.err != nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, a.delivery.Budget)
 	defer cancel()
 	for wait := s.backoff; ; wait *= 2 {

@@ -98,10 +98,19 @@ func (s *spine) republished(n int) []message.Message {
 	return append([]message.Message(nil), s.heard...)
 }
 
+// await waits like republished and gives nothing.
+func (s *spine) await(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.heard) < n {
+		s.more.Wait()
+	}
+}
+
 // house is a Service on a real database and a spine.
 type house struct {
 	*rules.Service
-	t     *testing.T
+	t     testing.TB
 	ctx   context.Context
 	spine *spine
 	web   *recorder
@@ -111,6 +120,11 @@ type house struct {
 var at = time.UnixMilli(1700000000123).UTC()
 
 func open(t *testing.T, change func(*rules.Config)) *house {
+	t.Helper()
+	return openOn(t, change)
+}
+
+func openOn(t testing.TB, change func(*rules.Config)) *house {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "thingd.db"), log)
@@ -188,7 +202,7 @@ type received struct {
 	Header http.Header
 }
 
-func listen(t *testing.T) *recorder {
+func listen(t testing.TB) *recorder {
 	rec := &recorder{}
 	rec.more = sync.NewCond(&rec.mu)
 	rec.Server = httptest.NewServer(rec)
@@ -225,7 +239,7 @@ func (rec *recorder) wait(n int) []received {
 }
 
 // asJSON makes JSON comparable.
-func asJSON(t *testing.T, text string) any {
+func asJSON(t testing.TB, text string) any {
 	t.Helper()
 	var v any
 	if err := json.Unmarshal([]byte(text), &v); err != nil {

@@ -8,8 +8,7 @@ import (
 )
 
 // queue holds the messages that wait for their rules: a line per rule, served in
-// turns by a few goroutines that exist while there is something to do. Serving
-// never waits for anybody outside; what has to is a firing, a goroutine of which
+// turns by a few goroutines. Serving never waits for anybody outside; what has to is a firing, a goroutine of which
 // every line has a bounded number.
 type queue struct {
 	limits queueLimits
@@ -19,8 +18,10 @@ type queue struct {
 	ready    []*line // lines with work that may be served now
 	messages int     // waiting
 	bytes    int     // of their payloads
-	workers  int     // goroutines that serve
-	firings  int     // running
+	workers  int     // goroutines that serve or are idle
+	idle     int     // of these, wait for work
+	work     *sync.Cond
+	firings  int // running
 	closed   bool
 
 	running sync.WaitGroup // workers and firings
@@ -51,7 +52,9 @@ type job struct {
 }
 
 func newQueue(limits queueLimits, serve func(job) func()) *queue {
-	return &queue{limits: limits, serve: serve}
+	q := &queue{limits: limits, serve: serve}
+	q.work = sync.NewCond(&q.mu)
+	return q
 }
 
 // verdict is what became of a message that was put.
@@ -93,21 +96,31 @@ func (q *queue) wake(l *line) {
 		l.ready = true
 		q.ready = append(q.ready, l)
 	}
-	if len(q.ready) > 0 && q.firings < q.limits.all && q.workers < runtime.GOMAXPROCS(0) {
+	switch {
+	case len(q.ready) == 0 || q.firings >= q.limits.all:
+	case q.idle > 0:
+		q.work.Signal()
+	case q.workers < runtime.GOMAXPROCS(0):
 		q.workers++
-		q.running.Go(q.work)
+		q.running.Go(q.run)
 	}
 }
 
-// work serves lines until there is nothing to do.
-func (q *queue) work() {
+// run serves lines, and waits for more until the queue is closed.
+func (q *queue) run() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	defer func() { q.workers-- }()
 	for {
 		l, j, ok := q.next()
+		if !ok && q.closed {
+			return // what is held up by firings starts somebody else
+		}
 		if !ok {
-			q.workers--
-			return
+			q.idle++
+			q.work.Wait()
+			q.idle--
+			continue
 		}
 		q.mu.Unlock()
 		if j.withheld {
@@ -159,6 +172,7 @@ func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
+	q.work.Broadcast()
 }
 
 // wait waits until the queue is empty and nothing runs.

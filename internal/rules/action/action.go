@@ -56,6 +56,9 @@ type Action struct {
 type (
 	prepare func(r *rendering) send
 	send    func(ctx context.Context) error
+	// beginning starts an action. Where its outcome is known at once there is
+	// nothing to wait for.
+	beginning func(ctx context.Context) (wait send, settled bool, err error)
 )
 
 // kind is a row of the table of actions.
@@ -196,7 +199,7 @@ type Delivery struct {
 	kind    *kind
 	topic   string
 	details []detail
-	begin   func(ctx context.Context) send
+	begin   beginning
 	send    send
 }
 
@@ -213,7 +216,7 @@ type rendering struct {
 	details  []detail
 	budget   time.Duration
 	tries    int
-	begin    func(ctx context.Context) send // of actions that keep the order of messages
+	begin    beginning // of actions that keep the order of messages
 	err      error
 }
 
@@ -276,11 +279,14 @@ func (a *Action) Prepare(ev *Event) (*Delivery, error) {
 }
 
 // Begin starts what must happen in the order of the messages, without waiting
-// for it; Send then waits. It is called once or never.
-func (d *Delivery) Begin(ctx context.Context) {
-	if d.begin != nil {
-		d.send = d.begin(ctx)
+// for it; Send then waits, unless the outcome is known already (settled). Begin
+// is called once or never.
+func (d *Delivery) Begin(ctx context.Context) (settled bool, err error) {
+	if d.begin == nil {
+		return false, nil
 	}
+	d.send, settled, err = d.begin(ctx)
+	return settled, err
 }
 
 // Send acts, once. It may be called again where Retryable says so.

@@ -43,8 +43,8 @@ func compileRepublish(c *compiler, spec *iot.Action) prepare {
 		if r.err == nil {
 			r.err = t.mayRepublish(&m)
 		}
-		r.begin = func(ctx context.Context) send { return t.republish(ctx, role, m) }
-		return func(ctx context.Context) error { return t.republish(ctx, role, m)(ctx) }
+		r.begin = func(ctx context.Context) (send, bool, error) { return t.republish(ctx, role, m) }
+		return func(ctx context.Context) error { return t.republishAndWait(ctx, role, m) }
 	}
 }
 
@@ -73,13 +73,18 @@ func (t *Targets) mayRepublish(m *message.Message) error {
 	return nil
 }
 
-// republish hands the message to the broker, now, and gives what waits for it.
-func (t *Targets) republish(ctx context.Context, role string, m message.Message) send {
+// republish hands the message to the broker, now.
+func (t *Targets) republish(ctx context.Context, role string, m message.Message) (wait send, settled bool, err error) {
 	if err := t.Allow(ctx, role, "iot:Publish", t.Scope.IoT("topic", m.Topic)); err != nil {
-		return func(context.Context) error { return err }
+		return nil, true, err
 	}
 	outcome := make(chan error, 1)
 	t.Publisher.Publish(m, func(err error) { outcome <- err })
+	select {
+	case err := <-outcome:
+		return nil, true, err
+	default:
+	}
 	return func(ctx context.Context) error {
 		select {
 		case err := <-outcome:
@@ -87,7 +92,15 @@ func (t *Targets) republish(ctx context.Context, role string, m message.Message)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}, false, nil
+}
+
+func (t *Targets) republishAndWait(ctx context.Context, role string, m message.Message) error {
+	wait, settled, err := t.republish(ctx, role, m)
+	if settled {
+		return err
 	}
+	return wait(ctx)
 }
 
 // headers are the MQTT 5 properties that a republished message gets.

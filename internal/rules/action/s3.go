@@ -29,7 +29,10 @@ func compileS3(c *compiler, spec *iot.Action) prepare {
 		if b == "" || k == "" {
 			return r.fail("bucketName and key must not be empty after substitution")
 		}
-		put := &s3.PutObjectInput{Bucket: aws.String(b), Key: aws.String(k), ACL: types.ObjectCannedACL(a.CannedAcl)}
+		put := &s3.PutObjectInput{Bucket: aws.String(b), Key: aws.String(k)}
+		if a.CannedAcl != string(types.ObjectCannedACLPrivate) { // the default: buckets without ACLs refuse even that word
+			put.ACL = types.ObjectCannedACL(a.CannedAcl)
+		}
 		payload := r.Payload
 		return func(ctx context.Context) error { return t.putObject(ctx, role, put, payload) }
 	}
