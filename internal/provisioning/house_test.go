@@ -26,7 +26,6 @@ import (
 	"thingd/internal/message"
 	"thingd/internal/pki"
 	"thingd/internal/provisioning"
-	"thingd/internal/provisioning/template"
 	"thingd/internal/registry"
 	"thingd/internal/store"
 )
@@ -244,5 +243,3 @@ func object(t testing.TB, value any) string {
 	must(t, err)
 	return string(out)
 }
-
-var _ = template.Fleet
