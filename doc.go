@@ -12,6 +12,7 @@
 //	second floor      doors and pipes
 //	  gateway         listeners, TLS, ALPN, WebSocket; hands connections to broker or api
 //	  api             one method per AWS operation; translates, decides nothing
+//	  console         the web console; calls the same Services as api
 //	  store           every Store in SQL, on SQLite or PostgreSQL
 //
 //	first floor       AWS's own nouns: a Service with verbs, a Store it asks

@@ -66,6 +66,7 @@ var floors = map[string][]string{
 	"gateway":  {languages, nouns},
 	"function": {"fault"},
 	"api":      {languages, nouns},
+	"console":  {languages, nouns},
 	"s3gate":   {languages, nouns},
 }
 

@@ -16,6 +16,7 @@ import (
 	"thingd/internal/arn"
 	"thingd/internal/authorizer"
 	"thingd/internal/broker"
+	"thingd/internal/console"
 	"thingd/internal/credentials"
 	"thingd/internal/edgefleet"
 	"thingd/internal/gateway"
@@ -63,6 +64,7 @@ type Server struct {
 
 	provisioning *provisioning.Service
 
+	console *console.Console
 	gateway *gateway.Gateway
 
 	closers []func(context.Context) error // in the order to call them
@@ -97,7 +99,7 @@ func newServer(ctx context.Context, config Config, now func() time.Time) (*Serve
 // open builds the house from the ground up.
 func (s *Server) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openShadows, s.openRules, s.openProvisioning, s.openDoors,
+		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openShadows, s.openRules, s.openProvisioning, s.openConsole, s.openDoors,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -197,6 +199,7 @@ func (s *Server) openDoors(context.Context) error {
 		HandshakeTimeout: s.config.HandshakeTimeout, Handshaking: s.config.Handshaking,
 	})
 	s.onClose(s.gateway.Close)
+	s.onClose(func(context.Context) error { s.console.Close(); return nil }) // before the door, which waits for its streams
 	return nil
 }
 
@@ -224,6 +227,10 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	jobs.Wait()
 	return s.stop()
 }
+
+// SignInPath is the console's one-time sign-in link without scheme and host. It
+// is for the person who started the server, and for no file.
+func (s *Server) SignInPath() string { return s.console.SignInPath() }
 
 // stop closes with the time that the settings give.
 func (s *Server) stop() error {
@@ -263,6 +270,7 @@ func (s *Server) listen() (Endpoint, error) {
 		}
 		doors = append(doors, bound)
 	}
+	s.console.Listening(portsOf(doors))
 	plain, err := s.gateway.ListenPlain(s.config.HTTP)
 	if err != nil {
 		return Endpoint{}, err
@@ -271,6 +279,14 @@ func (s *Server) listen() (Endpoint, error) {
 		Host: s.config.Host[0], Port: doors[0].(*net.TCPAddr).Port, Doors: texts(doors), HTTP: plain.String(),
 		Region: s.config.Region, Account: s.config.Account,
 	}, nil
+}
+
+func portsOf(addrs []net.Addr) []int {
+	all := make([]int, len(addrs))
+	for i, addr := range addrs {
+		all[i] = addr.(*net.TCPAddr).Port
+	}
+	return all
 }
 
 func texts(addrs []net.Addr) []string {

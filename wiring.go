@@ -22,6 +22,7 @@ import (
 	"thingd/internal/aws/tunneling"
 	"thingd/internal/aws/wire"
 	"thingd/internal/broker"
+	"thingd/internal/console"
 	"thingd/internal/credentials"
 	"thingd/internal/fault"
 	"thingd/internal/gateway"
@@ -89,9 +90,19 @@ func (s *Server) web() http.Handler {
 // local answers on the plain door.
 func (s *Server) local() http.Handler {
 	return gateway.Local(gateway.LocalConfig{
-		API: s.front(), Objects: s.objects, Broker: s.broker, RootCA: s.authority.RootPEM(), Host: s.config.Host[0],
+		API: s.front(), Objects: s.objects, Broker: s.broker, RootCA: s.authority.RootPEM(), Console: s.console,
 		Doors: func() *gateway.Stats { return s.gateway.Stats() },
 	})
+}
+
+// openConsole makes the web console.
+func (s *Server) openConsole(context.Context) error {
+	s.console = console.New(console.Config{
+		Scope: s.scope, Host: s.config.Host[0], Profile: s.config.Profile, Limits: s.limits, RootCA: s.authority.RootPEM(),
+		Registry: s.registry, Access: s.access, PKI: s.pki, IAM: s.iam, Shadows: s.shadows, Broker: s.broker,
+		Journal: s.journal, Rules: s.rules, Now: s.now, Log: s.log,
+	})
+	return nil
 }
 
 // openIAM makes the root access key at first start and tells it to the owner of

@@ -19,12 +19,12 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx, func(e thingd.Endpoint) { greet(c.Data, e) })
+	return server.Run(ctx, func(e thingd.Endpoint) { greet(c.Data, e, server.SignInPath()) })
 }
 
 // greet tells a person at a terminal what to do next, and a script that the
 // server is ready.
-func greet(data string, e thingd.Endpoint) {
+func greet(data string, e thingd.Endpoint, signInPath string) {
 	flag := ""
 	if data != "./thingd-data" {
 		flag = " --data " + data
@@ -34,13 +34,15 @@ thingd is up.
 
   endpoint   %[1]s, TLS port %[2]d (MQTT, WebSocket and HTTPS)
   root CA    %[3]s/root-ca.pem
-  here       http://%[4]s/
+  console    http://%[4]s/
+             http://%[4]s%[6]s
+             (the long link signs in, once)
 
 Next:
   eval "$(thingd env%[5]s)" && aws iot describe-endpoint
   thingd kit my-device%[5]s && unzip connect_device_package.zip && ./start.sh
   thingd sub%[5]s 'sdk/test/#'
 
-`, e.Host, e.Port, data, e.HTTP, flag)
+`, e.Host, e.Port, data, e.HTTP, flag, signInPath)
 	fmt.Fprintln(os.Stderr, "ready")
 }

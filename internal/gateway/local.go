@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"html/template"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,11 +15,11 @@ type LocalConfig struct {
 	Objects Objects
 	Broker  *broker.Broker
 	Doors   func() *Stats
-	RootCA  []byte // PEM
-	Host    string // of the data endpoint
+	RootCA  []byte       // PEM
+	Console http.Handler // of / and of everything under /console/
 }
 
-// Local answers on the plain door: health, metrics, the root CA, a start page,
+// Local answers on the plain door: health, metrics, the root CA, the console,
 // and the AWS API for tools on this machine. A Host header that is not this
 // machine's is refused, so that a web page cannot reach it by DNS rebinding.
 func Local(c LocalConfig) http.Handler {
@@ -33,7 +32,7 @@ func Local(c LocalConfig) http.Handler {
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		_, _ = w.Write(c.RootCA)
 	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { startPage(w, r, c) })
+	mux.Handle("GET /{$}", c.Console)
 	own := map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true, "/root-ca.pem": true, "/": true}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLocal(r.Host) {
@@ -44,6 +43,10 @@ func Local(c LocalConfig) http.Handler {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		if own[r.URL.Path] && reads && !signed(r) {
 			mux.ServeHTTP(w, r)
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, "/console/") && !signed(r) {
+			c.Console.ServeHTTP(w, r)
 			return
 		}
 		if c.Objects.Owns(r) {
@@ -61,23 +64,4 @@ func isLocal(hostport string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
-}
-
-var startTemplate = template.Must(template.New("start").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>thingd</title>
-<h1>thingd is running</h1>
-<p>The data endpoint is <code>{{.Host}}</code>. {{.Connections}} clients are connected.</p>
-<p>Clients must trust this server's <a href="/root-ca.pem">root CA</a>:
-<code>curl -O http://{{.Here}}/root-ca.pem</code></p>
-<p>See also <a href="/metrics">metrics</a>. The web console is not built yet; use the AWS CLI and <code>thingd --help</code>.</p>
-</html>
-`))
-
-func startPage(w http.ResponseWriter, r *http.Request, c LocalConfig) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = startTemplate.Execute(w, map[string]any{
-		"Host": c.Host, "Here": r.Host, "Connections": c.Broker.Stats().Connections.Load(),
-	})
 }

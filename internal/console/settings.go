@@ -1,0 +1,45 @@
+package console
+
+import (
+	"thingd/internal/broker"
+	"thingd/internal/fault"
+)
+
+// homePage is what the front page shows.
+type homePage struct {
+	Connections, Sessions, In, Out, Refused int64
+}
+
+func (v *visit) home() error {
+	stats := v.Broker.Stats()
+	return v.render("home", homePage{
+		Connections: stats.Connections.Load(), Sessions: stats.Sessions.Load(),
+		In: stats.PublishIn.Load(), Out: stats.PublishOut.Load(), Refused: stats.ConnectRefused.Load() + stats.PublishDenied.Load() + stats.SubscribeRefused.Load(),
+	})
+}
+
+// nowhere answers for paths that are no page.
+func (v *visit) nowhere() error { return fault.NotFound("%s", v.text("error.nowhere")) }
+
+// limit is one row of the table of limits.
+type limit struct{ Name, Doc, Value string }
+
+// settings shows what a client has to know, and the rules of the broker.
+func (v *visit) settings() error {
+	if err := v.may("iot:DescribeEndpoint", "*"); err != nil {
+		return err
+	}
+	var limits []limit
+	for _, s := range broker.Settings() {
+		limits = append(limits, limit{s.Name, s.Doc, s.Value(v.Limits)})
+	}
+	return v.render("settings", limits)
+}
+
+// rootCA is the file that clients must trust.
+func (v *visit) rootCA() error {
+	v.w.Header().Set("Content-Type", "application/x-pem-file")
+	v.w.Header().Set("Content-Disposition", `attachment; filename="root-ca.pem"`)
+	_, err := v.w.Write(v.RootCA)
+	return err
+}

@@ -1,0 +1,138 @@
+package console
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/netip"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+//go:embed assets
+var assetFiles embed.FS
+
+// templates holds each page together with the layout.
+var templates = parseTemplates()
+
+func parseTemplates() map[string]*template.Template {
+	layout := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	all := map[string]*template.Template{}
+	files, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		panic(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name != "layout" && name != "parts" {
+			all[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, file))
+		}
+	}
+	return all
+}
+
+// view is what templates see: the visit's words, and the page's own data.
+type view struct {
+	*visit
+	Page  string
+	Flash string
+	Data  any
+}
+
+// T gives words of the visitor's language.
+func (v *view) T(key string, args ...any) string { return v.text(key, args...) }
+
+// Lang is the language of the page.
+func (v *view) Lang() string { return v.lang }
+
+// SignedIn says whether there is a session.
+func (v *view) SignedIn() bool { return v.session != nil }
+
+// CSRF is the token that changes need.
+func (v *view) CSRF() string {
+	if v.session == nil {
+		return ""
+	}
+	return v.session.csrf
+}
+
+// Who names the person for the page's corner.
+func (v *view) Who() string {
+	if v.actor.Name != "" {
+		return v.actor.Name
+	}
+	return "root"
+}
+
+// Here is the address and port of this door, as the browser wrote it.
+func (v *view) Here() string { return v.r.Host }
+
+// Port is the first TLS door's.
+func (v *view) Port() int { return (*v.ports.Load())[0] }
+
+// Ports are those of all TLS doors.
+func (v *view) Ports() []int { return *v.ports.Load() }
+
+// In says whether the page belongs to a place of the navigation.
+func (v *view) In(place string) bool { return strings.HasPrefix(v.r.URL.Path, Root+place) }
+
+// Time writes a moment; the browser turns it into its own time zone.
+func (v *view) Time(t time.Time) template.HTML {
+	if t.IsZero() {
+		return "–"
+	}
+	text := t.UTC().Format(time.RFC3339)
+	return template.HTML(`<time datetime="` + text + `">` + t.UTC().Format("2006-01-02 15:04:05") + ` UTC</time>`) // digits alone
+}
+
+// Short is the beginning of a long identifier.
+func (v *view) Short(id string) string {
+	if len(id) <= 12 {
+		return id
+	}
+	return id[:12] + "…"
+}
+
+// Asset is the address of a file that may be cached for ever.
+func (v *view) Asset(name string) string { return Root + "assets/" + name + "?v=" + assetTag }
+
+// assetTag changes with any of the assets.
+var assetTag = tagOfAssets()
+
+func tagOfAssets() string {
+	sum := sha256.New()
+	err := fs.WalkDir(assetFiles, "assets", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := assetFiles.ReadFile(name)
+		sum.Write(text)
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:6])
+}
+
+// assets serves the embedded files.
+func assets() http.Handler {
+	files := http.FileServerFS(assetFiles)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		http.StripPrefix(strings.TrimSuffix(Root, "/"), files).ServeHTTP(w, r)
+	})
+}
+
+// remoteAddr gives the caller's address without its port.
+func remoteAddr(r *http.Request) (string, bool) {
+	addr, err := netip.ParseAddrPort(r.RemoteAddr)
+	return addr.Addr().Unmap().String(), err == nil
+}
