@@ -201,10 +201,11 @@ func TestTopicRuleDestinations(t *testing.T) {
 		exception, want                   string
 	}{
 		{"read", "iot", "GET", "/destinations/" + name, "", 200, "", `{"topicRuleDestination":` + body("IN_PROGRESS", "*") + `}`},
+		{"a wrong token", "", "GET", "/confirmdestination/x", "", 400, "InvalidRequestException", ""},
 		{"twice", "iot", "POST", "/destinations", `{"destinationConfiguration":{"httpUrlConfiguration":{"confirmationUrl":"` + f.hook + `"}}}`, 409, "ResourceAlreadyExistsException", ""},
 		{"nothing", "iot", "POST", "/destinations", `{"destinationConfiguration":{}}`, 400, "InvalidRequestException", ""},
 		{"too early", "iot", "PATCH", "/destinations", `{"arn":"` + name + `","status":"ENABLED"}`, 400, "InvalidRequestException", ""},
-		{"confirmed", "iot", "GET", "/confirmdestination/" + asked.ConfirmationToken, "", 200, "", `{}`},
+		{"confirmed by a browser", "", "GET", "/confirmdestination/" + asked.ConfirmationToken, "", 200, "", `{}`},
 		{"read when confirmed", "iot", "GET", "/destinations/" + strings.ReplaceAll(name, ":", "%3A"), "", 200, "", `{"topicRuleDestination":` + enabled + `}`},
 		{"disabled", "iot", "PATCH", "/destinations", `{"arn":"` + name + `","status":"DISABLED"}`, 200, "", `{}`},
 		{"listed", "iot", "GET", "/destinations", "", 200, "", summary},
