@@ -114,12 +114,17 @@ func newTargets(t *testing.T, c action.Config) *action.Targets {
 	return targets
 }
 
-// inCloud gives Targets whose services are the stand-in's.
+// inCloud gives Targets whose services are the stand-in's, all of them empty.
 func inCloud(t *testing.T) *action.Targets {
 	t.Helper()
 	if cloud.url == "" {
 		t.Skip("no stand-in for AWS: " + cloud.why)
 	}
+	answer, err := http.Post(cloud.url+"/moto-api/reset", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
 	return newTargets(t, action.Config{Endpoints: map[string]action.Endpoint{action.Anywhere: {URL: cloud.url}}})
 }
 
