@@ -13,7 +13,7 @@ import (
 )
 
 // attributeNames are AWS's names for the attributes of a distinguished name
-// (policies.md section 8; object identifiers of X.520 and RFC 5280).
+// (AWS IoT policy variables of certificates; object identifiers of X.520 and RFC 5280).
 var attributeNames = map[string]string{
 	"2.5.4.3":  "CommonName",
 	"2.5.4.4":  "Surname",

@@ -56,7 +56,7 @@ func (c *Connection) claimed() string {
 	return c.ThingName
 }
 
-// thing finds the thing that the connection is (policies.md, "Evaluation"): the
+// thing finds the thing that the connection is for policy variables and thing groups: the
 // thing that the certificate is attached to exclusively or else the thing that the
 // connection claims to be, if that is attached to the certificate. A plain HTTP
 // request is none.

@@ -21,8 +21,7 @@ const (
 	numbersMax = 200_000 // client IDs remembered; beyond, the oldest may begin anew
 )
 
-// lifecycle is the JSON of presence and subscription events (mqtt.md section
-// 20), in AWS's order.
+// lifecycle is the JSON of presence and subscription events, in AWS's order.
 type lifecycle struct {
 	ClientID             string   `json:"clientId"`
 	ThingName            string   `json:"thingName,omitempty"`

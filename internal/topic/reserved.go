@@ -14,8 +14,8 @@ const (
 )
 
 // reserved lists the topics that exist under $aws/, as filters; the first that
-// fits decides. Everything else that begins with $ does not exist. (mqtt.md
-// section 18; directions as seen by the client.)
+// fits decides. Everything else that begins with $ does not exist.
+// Directions are as the client sees them.
 var reserved = []struct {
 	pattern string
 	use     Use

@@ -20,7 +20,7 @@ type Rules struct {
 	MatchParent bool // whether "sensor/#" matches "sensor" (the standard: yes; AWS: no)
 }
 
-// The two sets of rules. AWS's is mqtt.md section 7 and quotas; the other is
+// The two sets of rules. AWS's are AWS IoT Core's quotas; the other is
 // what the OASIS standard says.
 var (
 	AWS  = Rules{MaxBytes: 256, MaxSlashes: 7}
