@@ -64,6 +64,11 @@ func (c *Config) check() error {
 	case c.Handshaking < 0 || c.HandshakeTimeout < 0 || c.DrainTimeout < 0:
 		return fmt.Errorf("--handshaking, --handshake-timeout and --drain-timeout cannot be negative")
 	}
+	for _, addr := range c.Listen {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return fmt.Errorf("--listen %q is not an address such as :8883 or 192.0.2.1:8883", addr)
+		}
+	}
 	for _, host := range c.Host {
 		if strings.ContainsAny(host, ":/ ") && !isAddress(host) {
 			return fmt.Errorf("--host %q: give the bare name or address, without scheme and port", host)

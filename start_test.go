@@ -25,7 +25,7 @@ func TestStartsThatFailExplainThemselvesAndTouchNothing(t *testing.T) {
 	}{
 		"a TLS port in use":        {func(_ *testing.T, c *Config) { c.Listen = []string{taken.Addr().String()} }, []string{"cannot listen on", taken.Addr().String(), "another program uses that port"}},
 		"the plain port in use":    {func(_ *testing.T, c *Config) { c.HTTP = taken.Addr().String() }, []string{"cannot listen on", "another program uses that port"}},
-		"an address that is none":  {func(_ *testing.T, c *Config) { c.Listen = []string{"nonsense"} }, []string{"nonsense"}},
+		"an address that is none":  {func(_ *testing.T, c *Config) { c.Listen = []string{"nonsense"} }, []string{"--listen", "nonsense", "such as :8883"}},
 		"a damaged root-ca.pem":    {spoilFile("root-ca.pem", "damaged"), []string{"root-ca.pem"}},
 		"a damaged root-ca.key":    {spoilFile("root-ca.key", "damaged"), []string{"root-ca.key"}},
 		"a missing root-ca.key":    {func(t *testing.T, c *Config) { must(t, os.Remove(filepath.Join(c.Data, "root-ca.key"))) }, []string{"root-ca.key"}},
