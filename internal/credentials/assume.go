@@ -31,8 +31,9 @@ type Order struct {
 	ThingName string // the thing that the device says it is; "" if it does not say
 
 	// Holds says whether the certificate is still active. It is asked once the
-	// session is open: a certificate that was deactivated in between must not
-	// leave one behind. nil: it is.
+	// session is open: whoever ended the sessions of a certificate that was
+	// deactivated meanwhile may not have seen this one, and then nobody is told
+	// its secret. nil: it is.
 	Holds func() bool
 }
 
@@ -112,18 +113,9 @@ func (s *Service) openSession(ctx context.Context, o Order, alias RoleAlias) (ia
 		return refused(err, s.event(o, why.RoleRefused, s.explainRole(ctx, alias)))
 	}
 	if err == nil && o.Holds != nil && !o.Holds() {
-		return s.tooLate(ctx, o)
+		return refused(NotOnThisEndpoint(), s.event(o, why.CertificateWithdrawn, ""))
 	}
 	return session, nil, err
-}
-
-// tooLate takes back a session whose certificate was withdrawn while it was being
-// opened: whoever ended the certificate's sessions may not have seen it.
-func (s *Service) tooLate(ctx context.Context, o Order) (iam.Credentials, *why.Event, error) {
-	if err := s.iam.EndSessionsOf(ctx, o.Principal.ID); err != nil {
-		return iam.Credentials{}, nil, err
-	}
-	return refused(NotOnThisEndpoint(), s.event(o, why.CertificateWithdrawn, ""))
 }
 
 // NotOnThisEndpoint is what a device reads whose certificate is unknown or not

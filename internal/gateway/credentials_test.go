@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -139,7 +140,7 @@ func TestProviderGivesCredentials(t *testing.T) {
 	}
 	sameAs(t, "application/json", w.Header().Get("Content-Type"))
 	sameAs(t, "no-store", w.Header().Get("Cache-Control"))
-	if len(w.Header()["x-amzn-RequestId"]) != 1 {
+	if len(headerOf(w, "x-amzn-RequestId")) != 1 {
 		t.Error("no x-amzn-RequestId")
 	}
 	var answer struct{ Credentials credentialsAnswer }
@@ -197,7 +198,7 @@ func TestProviderRefuses(t *testing.T) {
 			w := p.get(p.leaf, test.path, test.header...)
 			sameAs(t, test.status, w.Code)
 			sameAs(t, test.body, w.Body.String())
-			sameAs(t, []string{test.errType}, w.Header()["x-amzn-ErrorType"])
+			sameAs(t, []string{test.errType}, headerOf(w, "x-amzn-ErrorType"))
 			if len(p.events) != 1 {
 				t.Fatalf("%d events", len(p.events))
 			}
@@ -248,6 +249,28 @@ func TestAsksForCredentials(t *testing.T) {
 			t.Errorf("%s: %q %v", request, alias, ok)
 		}
 	}
+}
+
+// headerOf gives a header field as it is spelled.
+func headerOf(w *httptest.ResponseRecorder, name string) []string {
+	return map[string][]string(w.Header())[name]
+}
+
+// Whatever the path, an alias is never more than one name.
+func FuzzAsksForCredentials(f *testing.F) {
+	for _, path := range []string{aliasPath, "/role-aliases/a%2Fb/credentials", "/role-aliases//credentials", "/x", "/role-aliases/%zz/credentials"} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		u, err := url.ParseRequestURI(path)
+		if err != nil {
+			return
+		}
+		alias, ok := asksForCredentials(&http.Request{Method: http.MethodGet, URL: u})
+		if ok && (alias == "" || strings.Contains(alias, "/") || u.Path != "/role-aliases/"+alias+"/credentials") {
+			t.Errorf("%q asks for %q", path, alias)
+		}
+	})
 }
 
 func sameAs(t *testing.T, want, got any) {

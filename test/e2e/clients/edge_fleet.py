@@ -51,6 +51,7 @@ def prepare():
     iam.put_role_policy(RoleName=ROLE, PolicyName="edge", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": f"arn:aws:s3:::{BUCKET}/device_output/*"},
         {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{BUCKET}/${{credentials-iot:ThingName}}/*"},
+        {"Effect": "Allow", "Action": "iot:Publish", "Resource": "arn:aws:iot:*:*:topic/edge/*"},
         {"Effect": "Allow", "Action": ["sagemaker:GetDeviceRegistration", "sagemaker:SendHeartbeat", "sagemaker:GetDeployments"],
          "Resource": f"arn:aws:sagemaker:*:*:device-fleet/{FLEET}/device/*"},
     ]}))
@@ -121,6 +122,9 @@ def use(device, certificate_id):
     refused("AccessDenied", own.put_object, Bucket=BUCKET, Key="elsewhere", Body=b"x")
     refused("AccessDenied", own.put_object, Bucket=BUCKET, Key=THING + "/x", Body=b"x")  # it has not said its name
     refused("AccessDeniedException", device.client("iot").list_things)
+    data = device.client("iot-data")
+    data.publish(topic="edge/x", qos=1, payload=b"hello")
+    refused("ForbiddenException", data.publish, topic="other/x", qos=1, payload=b"hello")
 
 
 def agent(device):
