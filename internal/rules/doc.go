@@ -17,8 +17,8 @@
 //
 // A QoS 1 publisher is acknowledged when the message is in the queue, in memory:
 // as on AWS it means "handed to the rules engine", not "the actions succeeded".
-// Close lets the queue run empty within its time. When the queue is full, QoS 0
-// messages are dropped and counted; the acknowledgement of a QoS 1 message
+// Close lets the queue run empty within its time. When the queue, or a rule's
+// half of it, is full, QoS 0 messages are dropped and counted; the acknowledgement of a QoS 1 message
 // waits until the message is taken out of the queue, so that the window of its
 // sender closes; and beyond twice the bound it fails, which makes the sender
 // come again.

@@ -284,7 +284,7 @@ func TestAFailedLookupEndsTheRule(t *testing.T) {
 }
 
 func TestAFullQueueDropsAndDelays(t *testing.T) {
-	h := open(t, func(c *rules.Config) { c.QueueMessages, c.Firings = 2, 1 })
+	h := open(t, func(c *rules.Config) { c.QueueMessages, c.Firings = 4, 1 })
 	release := make(chan struct{})
 	h.web.answers(func(int, *http.Request) int { <-release; return 200 })
 	h.rule("slow", "SELECT * FROM 'in'", nil, lambda())
@@ -313,7 +313,7 @@ func TestAFullQueueDropsAndDelays(t *testing.T) {
 			states = append(states, "waits")
 		}
 	}
-	// 1 and 2 fill the queue; the QoS 0 message is dropped; 4 and 5 wait for
+	// 1 and 2 fill the rule's half of the queue; the QoS 0 message is dropped; 4 and 5 wait for
 	// their acknowledgement; the queue is twice full for the last.
 	want := []string{"answered false", "answered false", "answered false", "answered false", "waits", "waits", "answered true"}
 	if diff := cmp.Diff(want, states); diff != "" {
@@ -332,16 +332,19 @@ func TestAFullQueueDropsAndDelays(t *testing.T) {
 }
 
 func TestOneSlowRuleDoesNotHoldUpAnother(t *testing.T) {
-	h := open(t, func(c *rules.Config) { c.Firings = 1 })
+	h := open(t, func(c *rules.Config) { c.Firings, c.QueueMessages = 1, 300 })
 	release := make(chan struct{})
 	h.web.answers(func(int, *http.Request) int { <-release; return 200 })
 	h.rule("slow", "SELECT * FROM 'in'", nil, lambda())
 	h.rule("quick", "SELECT * FROM 'in'", nil, republish("out"))
-	for range 100 {
+	for i := range 300 { // twice what the slow rule may have waiting
 		h.publish("in", `{}`)
+		h.spine.await(i + 1)
 	}
-	h.spine.republished(100)
 	close(release)
+	if n := h.Stats().Rules["slow"].Throttled; n < 140 {
+		t.Error("throttled", n)
+	}
 }
 
 func TestCloseLetsTheQueueRunEmpty(t *testing.T) {

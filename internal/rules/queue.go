@@ -37,6 +37,7 @@ type queueLimits struct {
 // line is the messages of one rule. Its fields belong to the queue's lock.
 type line struct {
 	jobs    []job
+	bytes   int  // of their payloads
 	serving bool // one at a time, so that order is kept
 	ready   bool // it is in the queue's list
 	firings int
@@ -71,16 +72,16 @@ const (
 func (q *queue) put(l *line, j job) verdict {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	full := q.messages >= q.limits.messages || q.bytes >= q.limits.bytes
-	twice := q.messages >= 2*q.limits.messages || q.bytes >= 2*q.limits.bytes
+	full := q.full(l, 1)
 	switch {
-	case full && j.message.QoS == message.QoS0, q.closed && j.message.QoS == message.QoS0:
+	case (full || q.closed) && j.message.QoS == message.QoS0:
 		return dropped
-	case twice, q.closed:
+	case q.closed, q.full(l, 2):
 		return refused
 	}
 	j.withheld = full
 	l.jobs = append(l.jobs, j)
+	l.bytes += len(j.message.Payload)
 	q.messages++
 	q.bytes += len(j.message.Payload)
 	q.wake(l)
@@ -88,6 +89,13 @@ func (q *queue) put(l *line, j job) verdict {
 		return withheld
 	}
 	return queued
+}
+
+// full says whether the queue holds so many times what it should. One line may
+// have half of it: a rule whose target is away must not take all the room.
+func (q *queue) full(l *line, times int) bool {
+	messages, bytes := times*q.limits.messages, times*q.limits.bytes
+	return q.messages >= messages || q.bytes >= bytes || len(l.jobs) >= (messages+1)/2 || l.bytes >= (bytes+1)/2
 }
 
 // wake lets a line be served if it can be.
@@ -148,6 +156,7 @@ func (q *queue) next() (*line, job, bool) {
 	l.jobs[0] = job{}
 	l.jobs = l.jobs[1:]
 	l.ready, l.serving = false, true
+	l.bytes -= len(j.message.Payload)
 	q.messages--
 	q.bytes -= len(j.message.Payload)
 	return l, j, true
