@@ -174,13 +174,15 @@ func (s *Service) nextJob(ctx context.Context) (more bool, err error) {
 
 func (s *Service) finish(ctx context.Context, name, artifact, sum string, failed error) error {
 	return s.store.Update(ctx, func(tx Tx) error {
-		j, found, err := tx.Job(name)
-		if err != nil || !found {
+		j, _, err := tx.Job(name)
+		if err != nil {
 			return err
 		}
 		switch {
 		case j.Status == JobStopping:
 			j.Status = JobStopped
+		case j.Status != JobInProgress:
+			return nil // another node was quicker
 		case failed != nil:
 			j.Status, j.Message = JobFailed, clip(failed.Error())
 		default:
