@@ -10,8 +10,8 @@ import (
 	"thingd/internal/why"
 )
 
-// connect admits a client, in the order that gives what is seen of AWS (mqtt.md
-// section 5): form, client ID, will, authorization, take-over, session, CONNACK.
+// connect admits a client, in the order that gives what is seen of AWS:
+// form, client ID, will, authorization, take-over, session, CONNACK.
 func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 	c.version = p.Version
 	c.problems = p.RequestProblemInformation.Or(true)
@@ -290,6 +290,7 @@ func (b *Broker) detach(c *conn, e ending) {
 	s.left, s.leftWhy = now, e.disconnect
 	expiry := s.expiry
 	s.queue.rest()
+	s.answer, s.scratch = answer{}, nil
 	s.mu.Unlock()
 	s.tidy()
 	b.stats.Connections.Add(-1)

@@ -24,7 +24,10 @@ func following(id uint16) uint16 {
 // findFree counts the unused identifiers that follow, up to the next one that is
 // in flight, and steps over those that are. It is called once in a long while.
 func (q *queue) findFree() bool {
-	for range packetIDs {
+	if len(q.flight) >= packetIDs {
+		return false
+	}
+	for {
 		nearest := packetIDs + 1
 		for i := range q.flight {
 			nearest = min(nearest, distance(q.packet, q.flight[i].packetID))
@@ -34,11 +37,7 @@ func (q *queue) findFree() bool {
 			return true
 		}
 		q.packet = following(q.packet)
-		if len(q.flight) >= packetIDs {
-			break
-		}
 	}
-	return false
 }
 
 // distance is how many steps lead around the circle from one identifier to the

@@ -217,7 +217,7 @@ const (
 )
 
 // transmit appends a QoS 1 or 2 PUBLISH to the outbox. d may have the encoding at
-// hand.
+// hand. The caller holds s.mu.
 func (c *conn) transmit(e *entry, d *delivery) outcome {
 	buf, ok := c.out.begin(c.b.Limits.OutboxBytes)
 	if !ok {
@@ -228,9 +228,10 @@ func (c *conn) transmit(e *entry, d *delivery) outcome {
 	if d.frames != nil && len(e.ids) == 0 {
 		buf = d.frame(c.version, e.qos).Append(buf, e.packetID, dup, e.retain)
 	} else {
-		p := c.packet(e.m, d.now, e.qos, e.retain, e.ids)
-		p.PacketID, p.Dup = e.packetID, dup
+		p := c.session.packet(e.m, d.now, e.qos)
+		p.PacketID, p.Dup, p.Retain, p.SubscriptionIDs = e.packetID, dup, e.retain, e.ids
 		buf = p.Append(buf, c.version)
+		*p = mqtt.Publish{Topic: p.Topic} // it holds on to nothing but its memory
 	}
 	if c.maxPacket > 0 && len(buf)-before > c.maxPacket {
 		c.out.end(buf[:before])
@@ -244,6 +245,16 @@ func (c *conn) transmit(e *entry, d *delivery) outcome {
 	}
 	e.tried = true
 	return sent
+}
+
+// packet makes a PUBLISH in memory that is used again and again. The caller holds
+// s.mu.
+func (s *session) packet(m *Message, now time.Time, qos mqtt.QoS) *mqtt.Publish {
+	if s.scratch == nil {
+		s.scratch = &mqtt.Publish{}
+	}
+	fill(s.scratch, m, now, qos)
+	return s.scratch
 }
 
 // acknowledged takes a PUBACK: the message is delivered, and another may fly.
@@ -385,13 +396,24 @@ func (s *session) advance(c *conn, e *entry, d *delivery) bool {
 }
 
 // mayReceive asks the client's rights once more: they may have changed while the
-// message waited.
+// message waited. The last answer is remembered.
 func (s *session) mayReceive(c *conn, e *entry) bool {
-	if c.rights.Allows("iot:Receive", "topic/"+e.m.Topic) {
-		return true
+	gen := c.rights.Generation()
+	if a := &s.answer; a.conn != c || a.gen != gen || a.topic != e.m.Topic {
+		*a = answer{c, e.m.Topic, gen, c.rights.Allows("iot:Receive", "topic/"+e.m.Topic)}
 	}
-	s.b.stats.ReceiveDenied.Add(1)
-	return false
+	if !s.answer.allowed {
+		s.b.stats.ReceiveDenied.Add(1)
+	}
+	return s.answer.allowed
+}
+
+// answer is what a connection's rights said about receiving on a topic.
+type answer struct {
+	conn    *conn
+	topic   string
+	gen     uint64
+	allowed bool
 }
 
 // resumeWith opens the session for messages to a new connection. What was in

@@ -33,6 +33,8 @@ type session struct {
 	principal string
 	subs      map[string]*subscription
 	queue     queue
+	answer    answer              // see mayReceive
+	scratch   *mqtt.Publish       // see packet; nil until it is needed
 	received  map[uint16]struct{} // QoS 2 from the client, not yet released
 	removed   bool                // it ended: whoever still holds it must leave it alone
 }

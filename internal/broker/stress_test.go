@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +48,7 @@ func stress(t *testing.T, limits broker.Limits, qos mqtt.QoS) {
 	limits.QueueMessages = 1 << 20
 	limits.SendMaximum = 20 // so that queues spill
 	w := newWorld(t, limits)
+	w.listen() // clients that do one thing at a time need the network's buffers
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 
@@ -83,25 +85,33 @@ func stress(t *testing.T, limits broker.Limits, qos mqtt.QoS) {
 
 // wire is a bare connection of the stress test.
 type wire struct {
-	io.Closer
-	*mqtt.Reader
-	send func(mqtt.Packet) error
+	net.Conn
+	reader *mqtt.Reader
+}
+
+func (l *wire) send(p mqtt.Packet) error {
+	_ = l.SetWriteDeadline(time.Now().Add(patience))
+	_, err := l.Write(p.Append(nil, mqtt.V5))
+	return err
+}
+
+func (l *wire) next() (mqtt.Packet, error) {
+	_ = l.SetReadDeadline(time.Now().Add(patience))
+	return l.reader.ReadPacket(mqtt.V5)
 }
 
 // enter connects with a persistent session.
 func (w *world) enter(id string) (*wire, *mqtt.Connack, error) {
-	conn := w.dial()
-	link := &wire{conn, mqtt.NewReader(conn, 0), func(p mqtt.Packet) error {
-		_ = conn.SetWriteDeadline(time.Now().Add(patience))
-		_, err := conn.Write(p.Append(nil, mqtt.V5))
-		return err
-	}}
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	conn, err := net.Dial("tcp", w.listener.Addr().String())
+	if err != nil {
+		return nil, nil, err
+	}
+	link := &wire{conn, mqtt.NewReader(conn, 0)}
 	connect := &mqtt.Connect{ClientID: id, SessionExpiry: mqtt.Some(time.Hour)}
 	if err := link.send(connect); err != nil {
 		return nil, nil, err
 	}
-	p, err := link.ReadPacket(mqtt.V5)
+	p, err := link.next()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,7 +178,7 @@ func (p *stressPublisher) exchange(m *mqtt.Publish) error {
 	if err := p.link.send(m); err != nil {
 		return err
 	}
-	answer, err := p.link.ReadPacket(mqtt.V5)
+	answer, err := p.link.next()
 	if err != nil {
 		return err
 	}
@@ -181,7 +191,7 @@ func (p *stressPublisher) exchange(m *mqtt.Publish) error {
 		if err := p.link.send(&mqtt.Pubrel{PacketID: m.PacketID}); err != nil {
 			return err
 		}
-		_, err := p.link.ReadPacket(mqtt.V5)
+		_, err := p.link.next()
 		return err
 	}
 	return fmt.Errorf("%s: answer %s", p.id, show(answer))
@@ -210,7 +220,7 @@ func (s *stressSubscriber) subscribe() error {
 	if err := link.send(ask); err != nil {
 		return err
 	}
-	_, err = link.ReadPacket(mqtt.V5)
+	_, err = link.next()
 	return err
 }
 
@@ -240,7 +250,7 @@ func (s *stressSubscriber) visit(link *wire, takes int) error {
 		if s.complete() {
 			return nil
 		}
-		p, err := link.ReadPacket(mqtt.V5)
+		p, err := link.next()
 		if err != nil {
 			return err
 		}

@@ -592,9 +592,10 @@ func (p *play) direct(w *words) error {
 // failStore makes the store fail, or work again.
 func (p *play) failStore(w *words) error {
 	state := w.shift()
-	if !slices.Contains([]string{"fails", "works"}, state) {
-		return fmt.Errorf("a store fails or works")
+	if !slices.Contains([]string{"fails", "hangs", "works"}, state) {
+		return fmt.Errorf("a store fails, hangs or works")
 	}
+	p.store.hang(state == "hangs")
 	reads := w.flag("reads")
 	p.store.fails.Store(state == "fails" && !reads)
 	p.store.unreadable.Store(state == "fails")

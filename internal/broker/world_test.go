@@ -37,12 +37,13 @@ type world struct {
 	guard  *guard
 	told   *journal
 
-	db      *store.DB
-	store   *testStore
-	broker  *broker.Broker
-	serving sync.WaitGroup
-	ids     atomic.Int64
-	dialed  atomic.Int64
+	db       *store.DB
+	store    *testStore
+	broker   *broker.Broker
+	serving  sync.WaitGroup
+	listener net.Listener // nil unless listen was called
+	ids      atomic.Int64
+	dialed   atomic.Int64
 }
 
 func newWorld(t testing.TB, limits broker.Limits) *world {
@@ -84,6 +85,9 @@ func (w *world) close() {
 	if err := w.broker.Close(ctx); err != nil {
 		w.t.Errorf("close the broker: %v", err)
 	}
+	if w.listener != nil {
+		w.listener.Close()
+	}
 	w.serving.Wait()
 	if err := w.db.Close(); err != nil {
 		w.t.Errorf("close the store: %v", err)
@@ -119,6 +123,24 @@ func (w *world) serve(conn net.Conn) {
 	}
 	b := w.broker
 	w.serving.Go(func() { b.Serve(context.Background(), peer) })
+}
+
+// listen lets clients in over TCP, until the test is over.
+func (w *world) listen() {
+	var err error
+	if w.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { w.listener.Close() })
+	go func() {
+		for {
+			conn, err := w.listener.Accept()
+			if err != nil {
+				return
+			}
+			w.serve(conn)
+		}
+	}()
 }
 
 // flushed waits until the store has everything that was given to it.
@@ -158,6 +180,10 @@ type testStore struct {
 	dead       atomic.Bool // nothing arrives, nobody hears of it
 	fails      atomic.Bool // nothing arrives, everybody hears of it
 	unreadable atomic.Bool // queues cannot be read
+
+	mu    sync.Mutex
+	hangs bool // writes wait in held
+	held  []func()
 }
 
 var errDisk = errors.New("the disk is on fire")
@@ -175,10 +201,33 @@ func (s *testStore) Submit(fn func(broker.StoreTx) error, done func(error)) {
 	switch {
 	case s.dead.Load():
 	case s.fails.Load():
-		fn = func(broker.StoreTx) error { return errDisk }
-		fallthrough
+		s.Broker.Submit(func(broker.StoreTx) error { return errDisk }, done)
+	case s.hold(fn, done):
 	default:
 		s.Broker.Submit(fn, done)
+	}
+}
+
+// hold keeps a write back while the store hangs.
+func (s *testStore) hold(fn func(broker.StoreTx) error, done func(error)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hangs {
+		s.held = append(s.held, func() { s.Broker.Submit(fn, done) })
+	}
+	return s.hangs
+}
+
+// hang makes writes wait, or lets go of those that do.
+func (s *testStore) hang(hangs bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangs = hangs
+	if !hangs {
+		for _, submit := range s.held {
+			submit()
+		}
+		s.held = nil
 	}
 }
 
