@@ -39,6 +39,7 @@ var serverVerbs = map[string]func(p *play, w *words) error{
 	"deny":       func(p *play, w *words) error { return p.permit(w, false) },
 	"allow":      func(p *play, w *words) error { return p.permit(w, true) },
 	"bar":        (*play).bar,
+	"lapse":      (*play).lapse,
 	"until":      (*play).until,
 	"withdraw":   (*play).withdraw,
 	"publish":    (*play).publish,
@@ -379,8 +380,11 @@ func (p *play) disconnects(c *client, w *words) error {
 // gone.
 func (p *play) again(end func()) error {
 	end()
-	p.hangUp()
-	clear(p.clients)
+	was := map[string]*client{}
+	for name, c := range p.clients {
+		was["was-"+name] = c
+	}
+	p.clients = was
 	p.watch()
 	return nil
 }
@@ -401,6 +405,12 @@ func (p *play) permit(w *words, allowed bool) error {
 func (p *play) bar(w *words) error {
 	id := w.shift()
 	p.guard.change(func() { p.guard.barred[id] = true })
+	return w.unknown()
+}
+
+func (p *play) lapse(w *words) error {
+	id := w.shift()
+	p.guard.change(func() { p.guard.lapsed[id] = true })
 	return w.unknown()
 }
 

@@ -244,12 +244,13 @@ type guard struct {
 	mu      sync.Mutex
 	denied  map[string]bool // "client action resource"
 	barred  map[string]bool // client IDs that Admit refuses
+	lapsed  map[string]bool // client IDs that are withdrawn while they connect
 	until   map[string]time.Time
 	changes atomic.Uint64
 }
 
 func newGuard() *guard {
-	return &guard{denied: map[string]bool{}, barred: map[string]bool{}, until: map[string]time.Time{}}
+	return &guard{denied: map[string]bool{}, barred: map[string]bool{}, lapsed: map[string]bool{}, until: map[string]time.Time{}}
 }
 
 // Admit implements broker.Guard.
@@ -259,7 +260,9 @@ func (g *guard) Admit(_ context.Context, a broker.Attempt) (broker.Admission, *w
 	if g.barred[a.ClientID] {
 		return broker.Admission{}, &why.Event{Step: why.StepConnect, Cause: why.CertificateInactive, Principal: "cert-" + a.ClientID}
 	}
+	lapsed := g.lapsed[a.ClientID]
 	return broker.Admission{
+		Holds:     func() bool { return !lapsed },
 		Principal: policy.Principal{Kind: policy.ByCertificate, ID: "cert-" + a.ClientID},
 		Rights:    &rights{guard: g, clientID: a.ClientID},
 		Until:     g.until[a.ClientID], UntilWhy: why.CustomAuthTTL,
