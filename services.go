@@ -2,11 +2,15 @@ package thingd
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 
+	"thingd/internal/api"
+	"thingd/internal/aws/iot"
+	"thingd/internal/aws/wire"
 	"thingd/internal/fault"
 	"thingd/internal/iam"
 	"thingd/internal/rules"
@@ -37,7 +41,7 @@ func (s *Server) openRules(ctx context.Context) error {
 			Endpoints: s.ruleEndpoints(), Webhooks: s.config.Functions,
 			Client: &http.Client{Transport: inside{s.objects}},
 		},
-		Shadow: s.shadowDocument, Now: s.now, Log: s.log,
+		Shadow: s.shadowDocument, Registry: s.registryData, PassRole: s.mayPassRole, Now: s.now, Log: s.log,
 		BaseURL: func() string { return "https://" + s.credentialsHost() },
 	})
 	if err := s.rules.Start(ctx); err != nil {
@@ -65,6 +69,37 @@ func (s *Server) ruleAllowed(ctx context.Context, roleARN, action, resource stri
 		return err
 	}
 	return s.iam.Check(ctx, actor, action, resource, nil)
+}
+
+// mayPassRole says whether the caller of an API operation may hand a role to a
+// rule.
+func (s *Server) mayPassRole(ctx context.Context, roleARN string) error {
+	actor, ok := iam.ActorOf(wire.CallerFrom(ctx))
+	if !ok {
+		return fault.New(fault.CodeAccessDenied, "only callers with an access key may pass a role")
+	}
+	if actor.Kind == iam.Root {
+		return nil
+	}
+	return s.iam.Check(ctx, actor, "iam:PassRole", roleARN, nil)
+}
+
+// registryData answers get_registry_data() with what the API would say.
+func (s *Server) registryData(ctx context.Context, operation, thing string) (text []byte, err error) {
+	var found any
+	control := &api.IoT{Registry: s.registry}
+	switch operation {
+	case "DescribeThing":
+		found, err = control.DescribeThing(ctx, &iot.DescribeThingRequest{ThingName: thing})
+	case "ListThingGroupsForThing":
+		found, err = control.ListThingGroupsForThing(ctx, &iot.ListThingGroupsForThingRequest{ThingName: thing})
+	default:
+		return nil, fault.InvalidRequest("get_registry_data() does not know %s", operation)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(found)
 }
 
 // shadowDocument reads a shadow for get_thing_shadow().

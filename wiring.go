@@ -183,6 +183,10 @@ func (s *Server) taggable() map[string]func(context.Context, arn.ARN) (bool, err
 			_, id := name.Kind()
 			return s.access.Exists(ctx, id)
 		},
+		"rule": func(ctx context.Context, name arn.ARN) (bool, error) {
+			_, id := name.Kind()
+			return s.rules.Exists(ctx, id)
+		},
 		"rolealias": func(ctx context.Context, name arn.ARN) (bool, error) {
 			_, id := name.Kind()
 			return s.aliases.Exists(ctx, id)
