@@ -59,17 +59,9 @@ func TestThePlainDoorTellsHowTheServerIs(t *testing.T) {
 			t.Error("it is not the file in the data folder")
 		}
 	})
-	t.Run("start page", func(t *testing.T) {
-		head, body := h.get(t, "/")
-		for _, part := range []string{"iot.example.com", "1 clients", "http://" + h.HTTP + "/root-ca.pem"} {
-			if !strings.Contains(body, part) {
-				t.Errorf("it lacks %q:\n%s", part, body)
-			}
-		}
-		for _, line := range []string{"Content-Security-Policy: default-src 'none'", "X-Content-Type-Options: nosniff", "Content-Type: text/html; charset=utf-8"} {
-			if !strings.Contains(head, "\r\n"+line) {
-				t.Errorf("the head lacks %q:\n%s", line, head)
-			}
+	t.Run("the way to the console", func(t *testing.T) {
+		if head, _ := h.get(t, "/"); !strings.HasPrefix(head, "HTTP/1.1 303 ") || !strings.Contains(head, "\r\nLocation: /console/\r\n") {
+			t.Errorf("the answer is %s", head)
 		}
 	})
 	t.Run("the AWS API, which asks for a signature", func(t *testing.T) {
@@ -77,15 +69,6 @@ func TestThePlainDoorTellsHowTheServerIs(t *testing.T) {
 			t.Errorf("the answer is %s", head)
 		}
 	})
-}
-
-// The page shows a host name that only an operator can set; it is escaped all
-// the same.
-func TestTheStartPageEscapes(t *testing.T) {
-	h := start(t, func(c *Config) { c.Host = []string{`<script>alert(1)`, "localhost"} })
-	if _, body := h.get(t, "/"); strings.Contains(body, "<script>") || !strings.Contains(body, "&lt;script&gt;") {
-		t.Errorf("the page is\n%s", body)
-	}
 }
 
 func TestTheEndpointFileTellsWhereTheServerListens(t *testing.T) {
@@ -140,8 +123,10 @@ func TestProfilesAndLimits(t *testing.T) {
 			if got := ack.MaximumQoS.Or(mqtt.QoS2) == mqtt.QoS2; got != c.qos2 {
 				t.Errorf("QoS 2 offered: %v, want %v", got, c.qos2)
 			}
-			v5.send(t, &mqtt.Publish{Topic: []byte("a"), Payload: make([]byte, 200<<10), QoS: mqtt.QoS1, PacketID: 1})
-			if _, taken := v5.read(t).(*mqtt.Puback); taken != c.large {
+			large := mqtt.Publish{Topic: []byte("a"), Payload: make([]byte, 200<<10), QoS: mqtt.QoS1, PacketID: 1}
+			_, _ = v5.Write(large.Append(nil, mqtt.V5)) // the server may close before it has read it all,
+			answer, _ := v5.in.ReadPacket(mqtt.V5)      // and its DISCONNECT may then be lost
+			if _, taken := answer.(*mqtt.Puback); taken != c.large {
 				t.Errorf("200 KiB taken: %v, want %v", taken, c.large)
 			}
 		})

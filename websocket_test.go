@@ -60,15 +60,15 @@ func (w *webSocket) next(t testing.TB) (op byte, payload []byte) {
 	var head [2]byte
 	_, err := io.ReadFull(w.in, head[:])
 	must(t, err)
-	length := int(head[1])
-	if length&0x80 != 0 || length == 127 {
-		t.Fatalf("the server sent a frame with the length byte %x", length)
+	length := uint64(head[1])
+	if length&0x80 != 0 {
+		t.Fatalf("the server sent a masked frame %x", head)
 	}
-	if length == 126 {
-		var long [2]byte
-		_, err := io.ReadFull(w.in, long[:])
+	if long := map[uint64]int{126: 2, 127: 8}[length]; long > 0 {
+		var bytes [8]byte
+		_, err := io.ReadFull(w.in, bytes[8-long:])
 		must(t, err)
-		length = int(binary.BigEndian.Uint16(long[:]))
+		length = binary.BigEndian.Uint64(bytes[:])
 	}
 	payload = make([]byte, length)
 	_, err = io.ReadFull(w.in, payload)
@@ -321,6 +321,55 @@ func TestWebSocketFramesAndPacketsNeedNotBeginTogether(t *testing.T) {
 	w.frame(t, 0x82, (&mqtt.Publish{Topic: []byte("b"), Payload: large, QoS: mqtt.QoS1, PacketID: 3}).Append(nil, mqtt.V4))
 	if ack, ok := w.packet(t).(*mqtt.Puback); !ok || ack.PacketID != 3 {
 		t.Errorf("the large message is answered with %+v", ack)
+	}
+}
+
+// The reader answers pings while others write messages: no frame may begin
+// within another.
+func TestPongsAndMessagesDoNotMix(t *testing.T) {
+	h := start(t, func(c *Config) { c.Limits = map[string]string{"publish-rate": "0", "byte-rate": "0"} })
+	w := h.open(t, h.signed(), mqtt.Connect{ClientID: "reader", CleanStart: true})
+	w.frame(t, 0x82, (&mqtt.Subscribe{PacketID: 1, Subscriptions: []mqtt.Subscription{{Filter: "many"}}}).Append(nil, mqtt.V4))
+	w.packet(t)
+	const count = 300
+	d := h.device(t, everything)
+	talker := h.connected(t, d, mqtt.V4, mqtt.Connect{ClientID: "talker", CleanStart: true})
+	go func() {
+		for i := range count {
+			p := mqtt.Publish{Topic: []byte("many"), Payload: bytes.Repeat([]byte{byte(i)}, 1000)}
+			if _, err := talker.Write(p.Append(nil, mqtt.V4)); err != nil {
+				return
+			}
+		}
+	}()
+	go func() {
+		for range count {
+			if _, err := w.Conn.Write(masked(0x89, []byte("ping"))); err != nil {
+				return
+			}
+		}
+	}()
+	var messages, pongs int
+	for messages < count || pongs < count {
+		op, payload := w.next(t)
+		if op == 0x8A && string(payload) == "ping" {
+			pongs++
+			continue
+		}
+		if op != 0x82 {
+			t.Fatalf("a frame %x came with % x", op, payload)
+		}
+		for in := mqtt.NewReader(bytes.NewReader(payload), 0); ; messages++ {
+			p, err := in.ReadPacket(mqtt.V4)
+			if err == io.EOF {
+				break
+			}
+			must(t, err)
+			publish, ok := p.(*mqtt.Publish)
+			if want := bytes.Repeat([]byte{byte(messages)}, 1000); !ok || !bytes.Equal(publish.Payload, want) {
+				t.Fatalf("message %d is %+v", messages, p)
+			}
+		}
 	}
 }
 
