@@ -91,6 +91,7 @@ func (s *Server) web() http.Handler {
 func (s *Server) local() http.Handler {
 	return gateway.Local(gateway.LocalConfig{
 		API: s.front(), Objects: s.objects, Broker: s.broker, RootCA: s.authority.RootPEM(), Console: s.console,
+		Rules: s.rules.Stats,
 		Doors: func() *gateway.Stats { return s.gateway.Stats() },
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"thingd/internal/broker"
+	"thingd/internal/rules"
 )
 
 // LocalConfig is what the plain door serves.
@@ -15,6 +16,7 @@ type LocalConfig struct {
 	Objects Objects
 	Broker  *broker.Broker
 	Doors   func() *Stats
+	Rules   func() rules.Stats
 	RootCA  []byte       // PEM
 	Console http.Handler // of / and of everything under /console/
 }
@@ -27,7 +29,7 @@ func Local(c LocalConfig) http.Handler {
 	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", ok) // the door opens when everything is ready
-	mux.Handle("GET /metrics", metrics(c.Broker.Stats(), c.Doors))
+	mux.Handle("GET /metrics", metrics(c.Broker.Stats(), c.Doors, c.Rules))
 	mux.HandleFunc("GET /root-ca.pem", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		_, _ = w.Write(c.RootCA)

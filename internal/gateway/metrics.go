@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"thingd/internal/broker"
+	"thingd/internal/rules"
 )
 
 // metric is one line of /metrics.
@@ -17,9 +18,9 @@ type metric struct {
 }
 
 // metrics serves /metrics for Prometheus.
-func metrics(b *broker.Stats, doors func() *Stats) http.Handler {
+func metrics(b *broker.Stats, doors func() *Stats, ruleStats func() rules.Stats) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(ruleMetrics{ruleStats}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, m := range gauges(b) {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "thingd_" + m.name, Help: m.help},
 			func() float64 { return float64(m.value()) }))
