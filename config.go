@@ -15,10 +15,10 @@ import (
 // each setting is a flag, an environment variable THINGD_NAME and a member of
 // the configuration file, all with the default given here.
 type Config struct {
-	Data    string   `default:"./thingd-data" placeholder:"DIR" help:"Folder of everything the server keeps: keys, certificates, database."`
-	Host    []string `default:"localhost" placeholder:"NAME" help:"Host name or address that clients use. The first is what DescribeEndpoint tells; all are in the server's certificate. Repeatable."`
+	Data    string   `default:"./thingd-data" placeholder:"DIR" help:"Folder of everything the server keeps: keys, certificates, database. Default: ${default}."`
+	Host    []string `default:"localhost" placeholder:"NAME" help:"Host name or address that clients use. The first is what DescribeEndpoint tells; all are in the server's certificate. Repeatable. Default: ${default}."`
 	Listen  []string `placeholder:"ADDR" help:"Address of a TLS door that serves MQTT, WebSocket and HTTPS alike, such as :8883. Repeatable; replaces the defaults :8883, :8443 and, where it may be bound, :443."`
-	HTTP    string   `name:"http" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the plain HTTP door for this machine: console, metrics, health and the AWS API. Loopback only."`
+	HTTP    string   `name:"http" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the plain HTTP door for this machine: console, metrics, health and the AWS API. Loopback only. Default: ${default}."`
 	Account string   `default:"000000000000" help:"AWS account ID in resource names, twelve digits."`
 	Region  string   `default:"us-east-1" help:"AWS region in resource names and signatures."`
 	Profile string   `default:"aws" enum:"aws,mqtt" help:"Rules of the broker: aws keeps to AWS IoT Core's rules and limits, mqtt to the OASIS standards with QoS 2."`

@@ -13,6 +13,20 @@ type serveCommand struct {
 	thingd.Config
 }
 
+// Help is told by --help, above the flags.
+func (serveCommand) Help() string {
+	return `Without flags it keeps everything in ./thingd-data, serves devices on the ports
+8883, 8443 and 443, and this machine on http://127.0.0.1:8080/. The first start
+makes the keys, the certificates and the root access key.
+
+Every flag is also an environment variable, named behind it, and a member of the
+file that --config names. The command line goes before the environment, and that
+before the file.
+
+SIGTERM or Ctrl+C ends it in good order. Exit codes: 0 after a stop, 1 when it
+cannot start or go on, 2 for wrong usage.`
+}
+
 // Run implements the command.
 func (c *serveCommand) Run(ctx context.Context) error {
 	server, err := thingd.New(ctx, c.Config)
