@@ -249,11 +249,11 @@ func (b *board) run(ctx context.Context, api *client) error {
 
 // open gets in and subscribes to everything below the board's name.
 func (b *board) open() error {
-	err := b.send(&mqtt.Connect{Version: mqtt.V3, ClientID: b.serial, CleanStart: true, KeepAlive: boardKeepAlive})
+	err := b.send(&mqtt.Connect{Version: mqtt.V4, ClientID: b.serial, CleanStart: true, KeepAlive: boardKeepAlive})
 	if err != nil {
 		return err
 	}
-	packet, err := mqtt.NewReader(b.conn, 0).ReadPacket(mqtt.V3)
+	packet, err := mqtt.NewReader(b.conn, 0).ReadPacket(mqtt.V4)
 	if err != nil {
 		return fmt.Errorf("the server hung up; 'thingd why %s' says why", b.serial)
 	}
@@ -265,7 +265,7 @@ func (b *board) open() error {
 }
 
 func (b *board) send(p mqtt.Packet) error {
-	_, err := b.conn.Write(p.Append(nil, mqtt.V3))
+	_, err := b.conn.Write(p.Append(nil, mqtt.V4))
 	return err
 }
 
@@ -300,7 +300,7 @@ func (b *board) publish(ctx context.Context, failed <-chan error) error {
 // board.
 func (b *board) listen(in *mqtt.Reader) error {
 	for {
-		packet, err := in.ReadPacket(mqtt.V3)
+		packet, err := in.ReadPacket(mqtt.V4)
 		if err != nil {
 			return fmt.Errorf("the connection ended: %w", err)
 		}
