@@ -245,6 +245,9 @@ func (c *conn) sendOneRetained(m *Message, row StoredSubscription) {
 func (c *conn) awaitRoom() {
 	for c.out.size() > c.b.Limits.OutboxBytes/2 && c.end.Load() == nil {
 		c.catchUp()
+		if c.out.claim() { // others filled it, and will flush it some time
+			c.flush()
+		}
 		select {
 		case <-c.out.rested():
 		case <-c.ended:

@@ -43,6 +43,7 @@ type world struct {
 	serving  sync.WaitGroup
 	listener net.Listener // nil unless listen was called
 	ids      atomic.Int64
+	entered  atomic.Int64 // over TCP; counted by those who care
 	dialed   atomic.Int64
 }
 
