@@ -1,7 +1,6 @@
 package authorizer
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -50,18 +49,6 @@ func sign(t *testing.T, token string) string {
 		t.Fatal(err)
 	}
 	return base64.StdEncoding.EncodeToString(raw)
-}
-
-// scripted is a function that answers what it is told.
-type scripted struct {
-	answer string
-	err    error
-	events []string
-}
-
-func (s *scripted) Call(_ context.Context, _ string, event []byte, limit time.Duration) ([]byte, error) {
-	s.events = append(s.events, string(event))
-	return []byte(s.answer), s.err
 }
 
 const fine = `{"isAuthenticated":true,"principalId":"alice1","disconnectAfterInSeconds":3600,"refreshAfterInSeconds":300,

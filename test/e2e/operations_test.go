@@ -6,7 +6,7 @@ import (
 )
 
 // TestEveryOperationIsAnswered calls each operation that boto3 knows once.
-// `make ops` prints the table. What thingd does not have yet has to say so with
+// With -v it prints the table. What thingd does not have yet has to say so with
 // 501; nothing may answer 500 or what the SDK cannot read.
 func TestEveryOperationIsAnswered(t *testing.T) {
 	t.Parallel()

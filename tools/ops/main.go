@@ -77,10 +77,13 @@ func write(w io.Writer, all []wire.Covered) error {
 	b.WriteString("# Operations\n\nMade by `make ops`. Routed: the AWS front knows the operation and answers it in AWS's form. " +
 		"Built: it does what its name says and keeps it. Effective: connections, messages and calls obey what it keeps.\n\n" +
 		"| service | routed | built | effective |\n| --- | --- | --- | --- |\n")
+	var total figures
 	for _, name := range services {
 		f := count[name]
 		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", name, f.routed, f.built, f.effective)
+		total = figures{total.routed + f.routed, total.built + f.built, total.effective + f.effective}
 	}
+	fmt.Fprintf(&b, "| all | %d | %d | %d |\n", total.routed, total.built, total.effective)
 	for _, name := range services {
 		fmt.Fprintf(&b, "\n## %s\n\nBuilt: %s.\n\nNot built: %s.\n", name, names(all, name, true), names(all, name, false))
 	}
