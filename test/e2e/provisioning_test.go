@@ -1,0 +1,187 @@
+package e2e
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iot"
+	"github.com/aws/aws-sdk-go-v2/service/iot/types"
+)
+
+// fleetTemplate is what AWS's guide has for devices with a claim certificate.
+const fleetTemplate = `{"Parameters":{"SerialNumber":{"Type":"String"},"AWS::IoT::Certificate::Id":{"Type":"String"}},
+ "Mappings":{"Places":{"here":{"Url":"https://example.net"}}},
+ "Resources":{
+  "thing":{"Type":"AWS::IoT::Thing","Properties":{"ThingName":{"Fn::Join":["-",["dev",{"Ref":"SerialNumber"}]]}}},
+  "certificate":{"Type":"AWS::IoT::Certificate","Properties":{"CertificateId":{"Ref":"AWS::IoT::Certificate::Id"},"Status":"Active"}},
+  "policy":{"Type":"AWS::IoT::Policy","Properties":{"PolicyDocument":{"Version":"2012-10-17","Statement":[
+   {"Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot:*:*:client/${iot:Connection.Thing.ThingName}"}]}}}},
+ "DeviceConfiguration":{"Url":{"Fn::FindInMap":["Places","here","Url"]}}}`
+
+// claimPolicy is what AWS's guide has for claim certificates.
+const claimPolicy = `{"Version":"2012-10-17","Statement":[
+ {"Effect":"Allow","Action":"iot:Connect","Resource":"*"},
+ {"Effect":"Allow","Action":["iot:Publish","iot:Receive"],"Resource":[
+  "arn:aws:iot:us-east-1:000000000000:topic/$aws/certificates/create/*","arn:aws:iot:us-east-1:000000000000:topic/$aws/certificates/create-from-csr/*",
+  "arn:aws:iot:us-east-1:000000000000:topic/$aws/provisioning-templates/fleet/provision/*"]},
+ {"Effect":"Allow","Action":"iot:Subscribe","Resource":[
+  "arn:aws:iot:us-east-1:000000000000:topicfilter/$aws/certificates/create/*","arn:aws:iot:us-east-1:000000000000:topicfilter/$aws/certificates/create-from-csr/*",
+  "arn:aws:iot:us-east-1:000000000000:topicfilter/$aws/provisioning-templates/fleet/provision/*"]}]}`
+
+// createTemplate makes the enabled template "fleet".
+func (s *server) createTemplate(t *testing.T, body string, kind types.TemplateType) {
+	t.Helper()
+	name, role := "fleet", "arn:aws:iam::000000000000:role/provisioning"
+	_, err := s.controlPlane(t).CreateProvisioningTemplate(t.Context(), &iot.CreateProvisioningTemplateInput{
+		TemplateName: &name, TemplateBody: &body, ProvisioningRoleArn: &role, Enabled: aws.Bool(true), Type: kind})
+	must(t, err)
+}
+
+// fleetProvisioning runs the device's program with a claim.
+func (s *server) fleetProvisioning(t *testing.T, claim device, serial string, more ...string) string {
+	t.Helper()
+	args := append([]string{script(t, "fleet_provisioning.py"), "--endpoint", "localhost", "--port", s.Port, "--ca_file", claim.CA,
+		"--cert", claim.Cert, "--key", claim.Key, "--template", "fleet", "--serial", serial}, more...)
+	return start(t, claim.Dir, plainEnv(claim.Dir), python(t), args...).succeed(t)
+}
+
+func provisionedAs(serial string) string {
+	return lines("certificate 64",
+		"refused 400 InvalidParameters Parameters without a value: SerialNumber",
+		"thing dev-"+serial+` {"Url": "https://example.net"}`,
+		"connected as dev-"+serial)
+}
+
+func TestFleetProvisioningWithTheDeviceSDK(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	s.createTemplate(t, fleetTemplate, types.TemplateTypeFleetProvisioning)
+	claim := s.register(t, "claim", claimPolicy)
+
+	t.Run("keys from the server", func(t *testing.T) {
+		if got, want := s.fleetProvisioning(t, claim, "A1"), provisionedAs("A1"); got != want {
+			t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
+		}
+	})
+	t.Run("a key of its own", func(t *testing.T) {
+		request, key := writeRequest(t)
+		if got, want := s.fleetProvisioning(t, claim, "A2", "--csr", request, "--csr_key", key), provisionedAs("A2"); got != want {
+			t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
+		}
+	})
+	t.Run("a claim of a trusted user", func(t *testing.T) {
+		name := "fleet"
+		made, err := s.controlPlane(t).CreateProvisioningClaim(t.Context(), &iot.CreateProvisioningClaimInput{TemplateName: &name})
+		must(t, err)
+		short := s.download(t, *made.CertificatePem, *made.KeyPair.PrivateKey)
+		if got, want := s.fleetProvisioning(t, short, "A3"), provisionedAs("A3"); got != want {
+			t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
+		}
+	})
+}
+
+// writeRequest makes a key and a signing request for it, as files.
+func writeRequest(t *testing.T) (request, key string) {
+	t.Helper()
+	dir := t.TempDir()
+	request, key = filepath.Join(dir, "device.csr"), filepath.Join(dir, "device.key")
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "device"}}, k)
+	must(t, err)
+	must(t, os.WriteFile(request, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), 0o600))
+	der, err = x509.MarshalPKCS8PrivateKey(k)
+	must(t, err)
+	must(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	return request, key
+}
+
+func TestSecureElementsComeInByTheRegistrationHelper(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	boards := filepath.Join(t.TempDir(), "boards")
+	s.thingd(t, "simulate", "element", boards, "--count", "2").succeed(t)
+	manifest := filepath.Join(boards, "manifest.json")
+
+	helper := func() string {
+		return start(t, boards, s.awsEnv(t), python(t), script(t, "register_board.py"), manifest).succeed(t)
+	}
+	first := "AWS CLI configured for IoT endpoint: localhost\nCreated policy Kit_Policy\nNumber of certificates: 2\n" +
+		strings.Repeat("MANIFEST_IMPORT SUCCESS cert thing\n", 2) + "Manifest was loaded successfully\n"
+	if got := helper(); got != first {
+		t.Errorf("it printed:\n%s\nwant:\n%s", got, first)
+	}
+	again := "AWS CLI configured for IoT endpoint: localhost\nNumber of certificates: 2\n" +
+		strings.Repeat("Exception occurred ResourceAlreadyExistsException\n", 2) + "Manifest was loaded successfully\n"
+	if got := helper(); got != again {
+		t.Errorf("the second time it printed:\n%s\nwant:\n%s", got, again)
+	}
+	s.expectHello(t, boards)
+
+	// The same by the command, which finds all there.
+	got := s.thingd(t, "provision", "manifest", "--signer", filepath.Join(boards, "manifest-signer.crt"), "--policy", "Kit_Policy", manifest).succeed(t)
+	if got != "0 registered, 2 already there, 0 failed\n" {
+		t.Errorf("provision manifest printed:\n%s", got)
+	}
+}
+
+// expectHello lets the boards of a folder publish and listens to one.
+func (s *server) expectHello(t *testing.T, boards string) {
+	t.Helper()
+	keys, err := filepath.Glob(filepath.Join(boards, "*.key"))
+	must(t, err)
+	serial := strings.TrimSuffix(filepath.Base(keys[0]), ".key")
+	listener := s.thingd(t, "sub", serial+"/#", "-n", "2")
+	board := s.thingd(t, "simulate", "element", boards, "--connect", "--interval", "200ms")
+	board.expect(t, serial+" connected")
+	heard := listener.succeed(t)
+	for _, qos := range []string{"QOS0", "QOS1"} {
+		if !strings.Contains(heard, fmt.Sprintf("%s/ Hello from AWS IoT Kit (%s) : ", serial, qos)) {
+			t.Errorf("nothing with %s was heard:\n%s", qos, heard)
+		}
+	}
+	s.thingd(t, "pub", serial+"/blink", "x").succeed(t)
+	board.expect(t, serial+" switches its light")
+}
+
+func TestManifestCommandRegistersAndReports(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	ctx, api := t.Context(), s.controlPlane(t)
+	name, document := "boards", allowAll
+	_, err := api.CreatePolicy(ctx, &iot.CreatePolicyInput{PolicyName: &name, PolicyDocument: &document})
+	must(t, err)
+	boards := filepath.Join(t.TempDir(), "boards")
+	s.thingd(t, "simulate", "element", boards, "--count", "5").succeed(t)
+	manifest, signer := filepath.Join(boards, "manifest.json"), filepath.Join(boards, "manifest-signer.crt")
+
+	text, err := os.ReadFile(manifest)
+	must(t, err)
+	must(t, os.WriteFile(manifest, []byte(strings.Replace(string(text), `"uniqueId": "0123`, `"uniqueId": "9999`, 1)), 0o600))
+	outcome := filepath.Join(boards, "report.ndjson")
+	run := func() *program {
+		return s.thingd(t, "provision", "manifest", "--signer", signer, "--policy", "boards", "--report", outcome, manifest)
+	}
+	first := run()
+	if out := first.fail(t); !strings.Contains(out, "4 registered, 0 already there, 1 failed\n") || !strings.Contains(out, "the header says uniqueId") {
+		t.Errorf("it printed:\n%s", out)
+	}
+	report, err := os.ReadFile(outcome)
+	must(t, err)
+	if n := strings.Count(string(report), `"result":"registered"`); n != 4 || strings.Count(string(report), "\n") != 5 {
+		t.Errorf("the report is:\n%s", report)
+	}
+	if out := run().fail(t); !strings.Contains(out, "0 registered, 4 already there, 1 failed\n") {
+		t.Errorf("the second time it printed:\n%s", out)
+	}
+}
