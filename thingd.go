@@ -215,7 +215,7 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	}
 	work, cancel := context.WithCancel(context.Background())
 	var jobs sync.WaitGroup
-	for _, job := range []func(context.Context){s.broker.Run, s.authority.Run, s.fleets.Run, s.housekeeping} {
+	for _, job := range []func(context.Context){tuneCollector, s.broker.Run, s.authority.Run, s.fleets.Run, s.housekeeping} {
 		jobs.Go(func() { job(work) })
 	}
 	s.gateway.Start()

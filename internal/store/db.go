@@ -140,6 +140,9 @@ func (db *DB) Close() error {
 }
 
 func (db *DB) closePools() error {
+	for _, stmt := range db.cache {
+		_ = stmt.Close()
+	}
 	err := db.reads.Close()
 	if db.writes != db.reads {
 		if e := db.writes.Close(); err == nil {

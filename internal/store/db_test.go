@@ -201,6 +201,28 @@ func TestCloseWritesWhatWaits(t *testing.T) {
 	}
 }
 
+// After a clean stop the database is one file, so that a copy of it is a backup.
+func TestCloseLeavesOneFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "thingd.db")
+	db, err := Open(context.Background(), path, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(context.Background(), func(tx *Tx) error { return set(tx, "a", "1") }); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := read(t, db, "a"); got != "1" {
+		t.Fatal(got)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(path + "-*")
+	if err != nil || len(left) > 0 {
+		t.Fatalf("left behind: %v %v", left, err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	t.Run("damaged file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "thingd.db")

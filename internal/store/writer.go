@@ -103,6 +103,11 @@ func (w *writer) close() error {
 	if wasClosed || w.conn == nil {
 		return nil
 	}
+	// SQLite folds its journal into the database when the last connection is
+	// closed, and an open statement would keep it from closing.
+	for _, stmt := range w.cache {
+		_ = stmt.Close()
+	}
 	return w.conn.Close()
 }
 
