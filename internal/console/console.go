@@ -71,6 +71,7 @@ type Console struct {
 	handler  http.Handler
 	sessions *sessions
 	ports    atomic.Pointer[[]int]
+	streams  atomic.Int64 // open
 
 	mu     sync.Mutex
 	once   string    // token of the sign-in link; "" when it was used

@@ -1,6 +1,9 @@
 package console
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // route is one page or deed of people who are signed in.
 type route struct {
@@ -10,13 +13,12 @@ type route struct {
 
 // routes lists them all but those of signing in.
 func routes() []route {
-	return []route{
+	return slices.Concat([]route{
 		{"GET /console/{$}", (*visit).home},
 		{"POST /console/signout", (*visit).signOut},
-
 		{"GET /console/settings", (*visit).settings},
 		{"GET /console/root-ca.pem", (*visit).rootCA},
-	}
+	}, connectRoutes, thingRoutes, shadowRoutes, certificateRoutes, policyRoutes, clientRoutes, whyRoutes)
 }
 
 // front puts the routes together and guards them.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -11,6 +12,9 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"thingd/internal/pki"
+	"thingd/internal/why"
 )
 
 //go:embed templates
@@ -135,4 +139,56 @@ func assets() http.Handler {
 func remoteAddr(r *http.Request) (string, bool) {
 	addr, err := netip.ParseAddrPort(r.RemoteAddr)
 	return addr.Addr().Unmap().String(), err == nil
+}
+
+// with is a part's view: the page's words, and the fields of its own data.
+type with struct {
+	*view
+	State certificateState
+	Keys  pki.KeyPair
+}
+
+// With gives the parts of a page about a certificate what they need.
+func (v *view) With(m made) with { return with{v, m.State, m.Keys} }
+
+// pages are the links below a part of a list.
+type pages struct{ First, Next, FirstText, NextText string }
+
+// Pages makes the links: back to the start, and to the page with a token.
+func (v *view) Pages(first bool, next string) pages {
+	p := pages{FirstText: v.T("pages.first"), NextText: v.T("pages.next")}
+	query := v.r.URL.Query()
+	query.Del("token")
+	if !first {
+		p.First = v.r.URL.Path + "?" + query.Encode()
+	}
+	if next != "" {
+		query.Set("token", next)
+		p.Next = v.r.URL.Path + "?" + query.Encode()
+	}
+	return p
+}
+
+// streamView is a list of messages that come as they are published.
+type streamView struct {
+	*view
+	Filters []string
+	Fixed   bool // the page's own filters, not the visitor's
+}
+
+// Stream gives the part of a page that shows the messages of some filters.
+func (v *view) Stream(filters []string) streamView { return streamView{v, filters, v.Page != "mqtt"} }
+
+// Says gives a cause of a refusal in the visitor's language.
+func (v *view) Says(c why.Cause) string { return v.causeText(c, "says", c.Says()) }
+
+// Remedy says what to do about it.
+func (v *view) Remedy(c why.Cause) string { return v.causeText(c, "remedy", c.Remedy()) }
+
+// causeText translates what package why says in English.
+func (v *view) causeText(c why.Cause, what, english string) string {
+	if v.lang == languages[0] || english == "" {
+		return english
+	}
+	return cmp.Or(causes[string(c)][what], english)
 }

@@ -205,6 +205,11 @@ func (v *visit) fail(err error) {
 		v.Log.Error("console: a request failed", "path", v.r.URL.Path, "error", err)
 	}
 	status := statusOf(err)
+	if v.r.Header.Get("HX-Request") != "" { // a part of a page was asked for: the rest stays as it is
+		v.w.Header().Set("HX-Retarget", "#problem")
+		v.w.Header().Set("HX-Reselect", "#problem-text")
+		v.w.Header().Set("HX-Reswap", "innerHTML")
+	}
 	if v.r.Header.Get("Accept") == "application/json" {
 		http.Error(v.w, v.sentence(err), status)
 		return

@@ -27,6 +27,21 @@ func parseWords() map[string][]string {
 	return all
 }
 
+//go:embed causes.json
+var causesFile []byte
+
+// causes has what package why says of each cause ("says" and "remedy"), in
+// Japanese.
+var causes = parseCauses()
+
+func parseCauses() map[string]map[string]string {
+	var all map[string]map[string]string
+	if err := json.Unmarshal(causesFile, &all); err != nil {
+		panic(fmt.Sprintf("causes.json: %v", err))
+	}
+	return all
+}
+
 // say gives words in a language, with args put where fmt's verbs are. A key that
 // is missing stands for itself; a test keeps that from happening.
 func say(lang, key string, args ...any) string {
