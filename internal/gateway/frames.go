@@ -30,9 +30,9 @@ var (
 )
 
 // frames is a WebSocket as a stream of bytes: MQTT packets and frames need not
-// begin together. One goroutine reads. Others may write meanwhile, and the
-// reader may answer a ping in between: each frame is one Write to the
-// connection, which does not mix the bytes of two.
+// begin together. One goroutine reads, one at a time may write meanwhile, and the
+// reader may answer a ping in between: frames go to the connection whole, in one
+// Write, which does not mix the bytes of two.
 type frames struct {
 	net.Conn
 	in   *bufio.Reader
@@ -40,6 +40,7 @@ type frames struct {
 	mask [4]byte
 	at   int  // in the mask
 	more bool // the current message goes on in a continuation frame
+	out  packets
 
 	client  bool   // this end is the client's: the other one does not mask
 	settled func() // called when CONNECT has come; may be nil
@@ -138,11 +139,18 @@ func (f *frames) control(code ws.OpCode, payload []byte) error {
 	return err
 }
 
-// Write sends p as one binary frame.
+// Write sends each MQTT packet in a binary frame of its own: AWSIoTPythonSDK
+// takes one packet out of a frame and looks for the next when more bytes come, so
+// that a PUBACK behind a PUBLISH in one frame would come too late. A packet that
+// is not whole in p is sent as far as it is there.
 func (f *frames) Write(p []byte) (int, error) {
-	head := make([]byte, 0, ws.MaxHeaderSize+len(p))
-	head = appendHeader(head, len(p))
-	if _, err := f.Conn.Write(append(head, p...)); err != nil {
+	out := make([]byte, 0, ws.MaxHeaderSize+len(p))
+	for rest := p; len(rest) > 0; {
+		n := f.out.next(rest)
+		out = append(appendHeader(out, n), rest[:n]...)
+		rest = rest[n:]
+	}
+	if _, err := f.Conn.Write(out); err != nil {
 		return 0, err
 	}
 	return len(p), nil
