@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """AWSIoTPythonSDK (v1), used as its well-known basicPubSub sample uses it:
-the same flags, keep-alive and time-outs, MQTT 3.1.1 with a device certificate.
+the same flags, keep-alive and time-outs, MQTT 3.1.1 with a device certificate,
+or with -w over WebSocket, signed with the credentials of the environment.
 
 Prints "connected", "subscribed", and for each message "received TOPIC PAYLOAD";
 ends after --count messages published or received. An exception of the SDK ends
@@ -19,8 +20,9 @@ def parse_flags():
     flags = argparse.ArgumentParser()
     flags.add_argument("-e", "--endpoint", required=True)
     flags.add_argument("-r", "--rootCA", required=True)
-    flags.add_argument("-c", "--cert", required=True)
-    flags.add_argument("-k", "--key", required=True)
+    flags.add_argument("-c", "--cert")
+    flags.add_argument("-k", "--key")
+    flags.add_argument("-w", "--websocket", action="store_true")
     flags.add_argument("-p", "--port", type=int, default=8883)
     flags.add_argument("-id", "--clientId", default="basicPubSub")
     flags.add_argument("-t", "--topic", default="sdk/test/Python")
@@ -31,9 +33,12 @@ def parse_flags():
 
 
 def build_client(flags):
-    client = AWSIoTMQTTClient(flags.clientId)
+    client = AWSIoTMQTTClient(flags.clientId, useWebsocket=flags.websocket)
     client.configureEndpoint(flags.endpoint, flags.port)
-    client.configureCredentials(flags.rootCA, flags.key, flags.cert)
+    if flags.websocket:
+        client.configureCredentials(flags.rootCA)
+    else:
+        client.configureCredentials(flags.rootCA, flags.key, flags.cert)
     client.configureAutoReconnectBackoffTime(1, 32, 20)
     client.configureOfflinePublishQueueing(-1)
     client.configureDrainingFrequency(2)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""awsiotsdk (Python v2), its MQTT 5 client with a device certificate.
+"""awsiotsdk (Python v2), its MQTT 5 client: with a device certificate, or with
+--signing_region over WebSocket, signed with the credentials of the environment.
 
 Prints the reason of the connection, the SUBACK and the PUBACK, each message
 with its properties, and the client ID in use. Without --client_id the server
@@ -8,7 +9,7 @@ has to assign one.
 import argparse
 import threading
 
-from awscrt import mqtt5
+from awscrt import auth, mqtt5
 from awsiot import mqtt5_client_builder
 
 TIMEOUT_SECONDS = 30
@@ -16,8 +17,10 @@ TIMEOUT_SECONDS = 30
 
 def parse_flags():
     flags = argparse.ArgumentParser()
-    for name in ("endpoint", "ca_file", "cert", "key", "topic", "message"):
+    for name in ("endpoint", "ca_file", "topic", "message"):
         flags.add_argument("--" + name, required=True)
+    for name in ("cert", "key", "signing_region"):
+        flags.add_argument("--" + name)
     flags.add_argument("--port", type=int)  # absent: 443, as the builder has it
     flags.add_argument("--client_id", default="")
     return flags.parse_args()
@@ -33,11 +36,17 @@ class Session:
     def __init__(self, flags):
         self.connected, self.stopped, self.arrived = threading.Event(), threading.Event(), threading.Event()
         self.failure = None
-        self.client = mqtt5_client_builder.mtls_from_path(
-            endpoint=flags.endpoint, port=flags.port, client_id=flags.client_id,
-            cert_filepath=flags.cert, pri_key_filepath=flags.key, ca_filepath=flags.ca_file,
+        self.client = self.build(
+            flags, endpoint=flags.endpoint, port=flags.port, client_id=flags.client_id, ca_filepath=flags.ca_file,
             on_publish_received=self.receive, on_lifecycle_stopped=lambda _: self.stopped.set(),
             on_lifecycle_connection_success=self.succeed, on_lifecycle_connection_failure=self.fail)
+
+    @staticmethod
+    def build(flags, **common):
+        if not flags.signing_region:
+            return mqtt5_client_builder.mtls_from_path(cert_filepath=flags.cert, pri_key_filepath=flags.key, **common)
+        return mqtt5_client_builder.websockets_with_default_aws_signing(
+            region=flags.signing_region, credentials_provider=auth.AwsCredentialsProvider.new_environment(), **common)
 
     def succeed(self, event):
         say("connected", event.connack_packet.reason_code.name)
@@ -68,6 +77,8 @@ def exchange(client, flags):
         content_type="text/plain", user_properties=[mqtt5.UserProperty("site", "north")],
     )).result(TIMEOUT_SECONDS).puback
     say("puback", puback.reason_code.name)
+    if puback.reason_code != mqtt5.PubackReasonCode.SUCCESS:
+        raise SystemExit("the message was refused")
 
 
 def main():
