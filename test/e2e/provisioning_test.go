@@ -8,10 +8,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iot"
@@ -184,4 +186,81 @@ func TestManifestCommandRegistersAndReports(t *testing.T) {
 	if out := run().fail(t); !strings.Contains(out, "0 registered, 4 already there, 1 failed\n") {
 		t.Errorf("the second time it printed:\n%s", out)
 	}
+}
+
+func TestRegistrationTaskReadsAndReportsInS3(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	request, _ := writeRequest(t)
+	got := start(t, t.TempDir(), s.awsEnv(t), python(t), script(t, "registration_task.py"), request).succeed(t)
+	if want := lines("Completed 30 1 100", "RESULTS 30", "ERRORS [31]", "30 things"); got != want {
+		t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// firstConnectTemplate provisions whoever the CA vouches for.
+const firstConnectTemplate = `{"Parameters":{"AWS::IoT::Certificate::CommonName":{"Type":"String"},"AWS::IoT::Certificate::Id":{"Type":"String"}},
+ "Resources":{
+  "thing":{"Type":"AWS::IoT::Thing","Properties":{"ThingName":{"Ref":"AWS::IoT::Certificate::CommonName"}}},
+  "certificate":{"Type":"AWS::IoT::Certificate","Properties":{"CertificateId":{"Ref":"AWS::IoT::Certificate::Id"},"Status":"ACTIVE"}},
+  "policy":{"Type":"AWS::IoT::Policy","Properties":{"PolicyDocument":` + allowAll + `}}}}`
+
+func TestDeviceOfARegisteredCAIsWelcomeAtItsSecondTry(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	ctx, api := t.Context(), s.controlPlane(t)
+	s.createTemplate(t, firstConnectTemplate, types.TemplateTypeJitp)
+	ca := newCA(t)
+	code, err := api.GetRegistrationCode(ctx, &iot.GetRegistrationCodeInput{})
+	must(t, err)
+	proof, _ := ca.issue(t, *code.RegistrationCode)
+	_, err = api.RegisterCACertificate(ctx, &iot.RegisterCACertificateInput{
+		CaCertificate: aws.String(ca.pem), VerificationCertificate: &proof, SetAsActive: true, AllowAutoRegistration: true,
+		RegistrationConfig: &types.RegistrationConfig{TemplateName: aws.String("fleet")}})
+	must(t, err)
+	certificate, key := ca.issue(t, "lamp-7")
+	lamp := s.download(t, certificate, key)
+
+	publish := func() *program { return mosquittoPub(t, s, lamp, "-i", "lamp-7", "-q", "1", "-t", "t", "-m", "x") }
+	publish().fail(t)
+	publish().succeed(t)
+	thing, err := api.DescribeThing(ctx, &iot.DescribeThingInput{ThingName: aws.String("lamp-7")})
+	must(t, err)
+	if *thing.ThingName != "lamp-7" {
+		t.Errorf("the thing is %s", *thing.ThingName)
+	}
+}
+
+// fleetCA is somebody's own certificate authority.
+type fleetCA struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  string
+}
+
+func newCA(t *testing.T) *fleetCA {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	ca := &fleetCA{key: key, cert: &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Fleet CA"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}}
+	der, err := x509.CreateCertificate(rand.Reader, ca.cert, ca.cert, key.Public(), key)
+	must(t, err)
+	ca.pem = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return ca
+}
+
+// issue makes a certificate and its key, in PEM.
+func (ca *fleetCA) issue(t *testing.T, name string) (certificate, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, k.Public(), ca.key)
+	must(t, err)
+	private, err := x509.MarshalPKCS8PrivateKey(k)
+	must(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
 }
