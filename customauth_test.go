@@ -1,6 +1,7 @@
 package thingd
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -253,6 +254,28 @@ func TestDomainsAskForTheirProof(t *testing.T) {
 	}
 	if _, answer := h.vouchedClient(t, asAlice); answer.(*mqtt.Connack).Reason.Failed() {
 		t.Errorf("the server answered CONNECT with %+v", answer)
+	}
+}
+
+func TestDomainsChooseTheirTLS(t *testing.T) {
+	h := start(t)
+	for _, c := range []struct {
+		policy string
+		only   uint16 // the one version that gets in; 0: both
+	}{{"IoTSecurityPolicy_TLS13_1_3_2022_10", tls.VersionTLS13}, {"IoTSecurityPolicy_TLS12_1_2_2022_10", tls.VersionTLS12}, {"IoTSecurityPolicy_TLS13_1_2_2022_10", 0}} {
+		_, err := h.authorizers.UpdateDomain(t.Context(), "iot:Data-ATS", authorizer.DomainUpdate{SecurityPolicy: c.policy})
+		must(t, err)
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			config := h.trust(nil)
+			config.MinVersion, config.MaxVersion = version, version
+			conn, err := tls.Dial("tcp", h.Doors[0], config)
+			if err == nil {
+				conn.Close()
+			}
+			if in := err == nil; in != (c.only == 0 || c.only == version) {
+				t.Errorf("%s with version %x: %v", c.policy, version, err)
+			}
+		}
 	}
 }
 

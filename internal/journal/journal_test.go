@@ -213,6 +213,26 @@ func told(log *bytes.Buffer) (lines []string) {
 	return lines
 }
 
+func TestTheLogIsAsTalkativeAsItIsAsked(t *testing.T) {
+	var log bytes.Buffer
+	j := start(t, emptyStore(t), journal.Config{Log: logTo(&log), Level: func(e why.Event) slog.Level {
+		if e.ClientID == "quiet" {
+			return slog.LevelError
+		}
+		return slog.LevelWarn
+	}})
+	for _, client := range []string{"quiet", "loud"} {
+		j.Record(refusal(client))
+	}
+	if got := clients(recent(t, j, journal.Query{})); got != "loud quiet" {
+		t.Errorf("the journal has %q, want every event", got)
+	}
+	j.Close()
+	if diff := cmp.Diff([]string{"client refused"}, told(&log)); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
 func TestTheServersOwnEndIsOneEntry(t *testing.T) {
 	j := start(t, emptyStore(t), journal.Config{})
 	for i := range 50 {
