@@ -195,7 +195,7 @@ func (s *Server) openShadows(context.Context) error {
 func (s *Server) openDoors(context.Context) error {
 	s.gateway = gateway.New(gateway.Config{
 		TLS: s.authority.ServerConfig(), Broker: s.broker, HTTP: s.web(), Local: s.local(),
-		Journal: s.journal, Now: s.now, Log: s.log,
+		Journal: s.journal, Now: s.now, Log: s.log, Versions: s.authorizers.TLSVersions,
 		HandshakeTimeout: s.config.HandshakeTimeout, Handshaking: s.config.Handshaking,
 	})
 	s.onClose(s.gateway.Close)

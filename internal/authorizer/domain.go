@@ -2,6 +2,7 @@ package authorizer
 
 import (
 	"context"
+	"crypto/tls"
 	"maps"
 	"slices"
 	"strings"
@@ -315,6 +316,23 @@ func (s *Service) Reload(ctx context.Context) error {
 func (s *Service) DomainOf(server string) (Domain, bool) {
 	d, ok := (*s.domains.Load())[strings.ToLower(server)]
 	return d, ok
+}
+
+// securityPolicies are AWS's security policies and what they mean here: the least
+// and the greatest version of TLS. Their cipher suites are Go's choice.
+var securityPolicies = map[string][2]uint16{
+	"IoTSecurityPolicy_TLS13_1_3_2022_10": {tls.VersionTLS13, tls.VersionTLS13},
+	"IoTSecurityPolicy_TLS13_1_2_2022_10": {tls.VersionTLS12, tls.VersionTLS13},
+	"IoTSecurityPolicy_TLS12_1_2_2022_10": {tls.VersionTLS12, tls.VersionTLS12},
+}
+
+// TLSVersions gives the least and greatest TLS version for clients that ask for a
+// server name: what its domain configuration's security policy says, 0 for
+// whatever is usual. Policies that are not known are kept and say nothing.
+func (s *Service) TLSVersions(server string) (least, greatest uint16) {
+	d, _ := s.DomainOf(server)
+	versions := securityPolicies[d.SecurityPolicy]
+	return versions[0], versions[1]
 }
 
 // Refuses says why a client is not let in by the domain of its server name, who

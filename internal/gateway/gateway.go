@@ -46,6 +46,10 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 
+	// Versions gives the least and greatest TLS version for clients that ask for
+	// a server name, 0 for the usual ones. nil: the usual ones for all.
+	Versions func(serverName string) (least, greatest uint16)
+
 	HandshakeTimeout time.Duration // for TLS, and for the head of an HTTP request; default 10 s
 	Handshaking      int           // connections that may be before their first request; default 20,000
 }
@@ -98,7 +102,7 @@ func New(c Config) *Gateway {
 	g.tls = c.TLS.Clone()
 	// HTTP/2 is not offered: curl's "h2,http/1.1" agrees on the latter.
 	g.tls.NextProtos = []string{alpnMQTT, alpnHTTP, alpnCustomAuth, alpnWeb}
-	g.tls.GetConfigForClient = g.forUnknownALPN
+	g.tls.GetConfigForClient = g.forClient
 	// Full records from the start: a broker sends little at first and much later.
 	g.tls.DynamicRecordSizingDisabled = true
 	g.webIn = newHandoff()
@@ -153,6 +157,24 @@ func settling(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// forClient gives the settings for one client, nil for the usual ones.
+func (g *Gateway) forClient(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	config, err := g.forUnknownALPN(hello)
+	if err != nil || g.Versions == nil {
+		return config, err
+	}
+	least, greatest := g.Versions(hello.ServerName)
+	if least == 0 && greatest == 0 {
+		return config, nil
+	}
+	if config == nil {
+		config = g.tls.Clone()
+		config.GetConfigForClient = nil
+	}
+	config.MinVersion, config.MaxVersion = max(config.MinVersion, least), greatest
+	return config, nil
 }
 
 // forUnknownALPN accepts clients that offer only protocols we do not know: the
