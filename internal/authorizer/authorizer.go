@@ -77,13 +77,14 @@ type Service struct {
 	host      string
 	now       func() time.Time
 	newID     func() string
+	calls     chan struct{} // one entry for each call under way
 
 	domains atomic.Pointer[map[string]Domain] // by the name that clients ask for
 }
 
 // New makes a Service that knows what the store has.
 func New(ctx context.Context, c Config) (*Service, error) {
-	s := &Service{store: c.Store, scope: c.Scope, functions: c.Functions, host: c.Host, now: c.Now, newID: c.NewID}
+	s := &Service{store: c.Store, scope: c.Scope, functions: c.Functions, host: c.Host, now: c.Now, newID: c.NewID, calls: make(chan struct{}, callsMax)}
 	if s.now == nil {
 		s.now = time.Now
 	}

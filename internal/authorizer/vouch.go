@@ -11,6 +11,10 @@ import (
 // functionLimit is how long AWS waits for an authorizer's function.
 const functionLimit = 5 * time.Second
 
+// callsMax bounds the calls under way: anybody can cause one. Who finds no room
+// waits for as long as a call may take, and is refused then.
+const callsMax = 512
+
 // Vouch asks the authorizer that the offer is for. An error is a refusal, in
 // words for the operator: the client is told nothing. Unauthorized means that the
 // function said no.
@@ -95,7 +99,7 @@ func (s *Service) ask(ctx context.Context, a Authorizer, o Offer, token, signatu
 	if err != nil {
 		return Verdict{}, err
 	}
-	answer, err := s.functions.Call(ctx, a.FunctionARN, text, functionLimit)
+	answer, err := s.call(ctx, a.FunctionARN, text)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -105,4 +109,17 @@ func (s *Service) ask(ctx context.Context, a Authorizer, o Offer, token, signatu
 	}
 	v.Authorizer, v.CachingForHTTP, v.tokenKey = a.Name, a.CachingForHTTP, a.TokenKeyName
 	return v, nil
+}
+
+// call calls a function when there is room for it.
+func (s *Service) call(ctx context.Context, function string, event []byte) ([]byte, error) {
+	wait, cancel := context.WithTimeout(ctx, functionLimit)
+	defer cancel()
+	select {
+	case s.calls <- struct{}{}:
+		defer func() { <-s.calls }()
+		return s.functions.Call(ctx, function, event, functionLimit)
+	case <-wait.Done():
+		return nil, fault.New(fault.CodeThrottling, "%d calls of authorizers are under way already", callsMax)
+	}
 }
