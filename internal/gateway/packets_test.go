@@ -41,11 +41,11 @@ func TestEachPacketGetsAFrameOfItsOwn(t *testing.T) {
 func payloads(t *testing.T, conn *script) (all [][]byte) {
 	t.Helper()
 	for conn.out.Len() > 0 {
-		frame, err := ws.ReadFrame(&conn.out)
+		head, err := ws.ReadHeader(&conn.out)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, frame.Payload)
+		all = append(all, bytes.Clone(conn.out.Next(int(head.Length))))
 	}
 	return all
 }
