@@ -9,11 +9,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
-	"io"
 	"log/slog"
 	"math/big"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,18 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// issuer is one for all tests, because making its keys takes longer than most of
+// them. Nothing of it is needed from disk later.
+var issuer = sync.OnceValues(func() (*pki.Authority, error) {
+	dir, err := os.MkdirTemp("", "thingd-issuer-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return pki.OpenAuthority(dir, pki.Options{Now: func() time.Time { return start }, Log: slog.New(slog.DiscardHandler),
+		Local: func() []string { return []string{"localhost"} }})
+})
 
 var scope = arn.Scope{Region: "us-east-1", Account: "111122223333"}
 
@@ -72,13 +85,12 @@ func (a attachments) DetachPolicies(ctx context.Context, certificate string) err
 
 func newHouse(t testing.TB, change ...func(*provisioning.Config)) *house {
 	t.Helper()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	dir := t.TempDir()
-	db, err := store.Open(context.Background(), filepath.Join(dir, "thingd.db"), quiet)
+	quiet := slog.New(slog.DiscardHandler)
+	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "thingd.db"), quiet)
 	must(t, err)
 	h := &house{t: t, db: db, now: start}
 	clock := func() time.Time { return h.now }
-	issuer, err := pki.OpenAuthority(dir, pki.Options{Now: clock, Log: quiet, Local: func() []string { return []string{"localhost"} }})
+	issuer, err := issuer()
 	must(t, err)
 	h.registry = registry.New(registry.Config{Store: db.Registry(scope.Account), Scope: scope, Now: clock})
 	h.access = access.New(access.Config{Store: db.Access(scope.Account), Scope: scope, Now: clock, Log: quiet})

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"os"
@@ -263,4 +264,51 @@ func (ca *fleetCA) issue(t *testing.T, name string) (certificate, key string) {
 	must(t, err)
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+}
+
+func TestProvisioningTemplatesAreKeptInVersions(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	ctx, api := t.Context(), s.controlPlane(t)
+	s.createTemplate(t, fleetTemplate, "")
+	name, body := aws.String("fleet"), aws.String(`{"Resources":{}}`)
+
+	second, err := api.CreateProvisioningTemplateVersion(ctx, &iot.CreateProvisioningTemplateVersionInput{TemplateName: name, TemplateBody: body, SetAsDefault: true})
+	must(t, err)
+	_, err = api.UpdateProvisioningTemplate(ctx, &iot.UpdateProvisioningTemplateInput{TemplateName: name, Enabled: aws.Bool(false), Description: aws.String("lamps"),
+		PreProvisioningHook: &types.ProvisioningHook{TargetArn: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f")}})
+	must(t, err)
+	got, err := api.DescribeProvisioningTemplate(ctx, &iot.DescribeProvisioningTemplateInput{TemplateName: name})
+	must(t, err)
+	if *got.TemplateBody != *body || *got.DefaultVersionId != 2 || *got.Enabled || *got.Description != "lamps" ||
+		got.Type != types.TemplateTypeFleetProvisioning || *got.PreProvisioningHook.PayloadVersion != "2020-04-01" ||
+		*got.TemplateArn != "arn:aws:iot:us-east-1:000000000000:provisioningtemplate/fleet" {
+		t.Errorf("the template is %+v", got)
+	}
+	versions, err := api.ListProvisioningTemplateVersions(ctx, &iot.ListProvisioningTemplateVersionsInput{TemplateName: name})
+	must(t, err)
+	if v := versions.Versions; len(v) != 2 || *v[0].VersionId != 1 || v[0].IsDefaultVersion || !v[1].IsDefaultVersion || *second.VersionId != 2 {
+		t.Errorf("its versions are %+v", v)
+	}
+	first, err := api.DescribeProvisioningTemplateVersion(ctx, &iot.DescribeProvisioningTemplateVersionInput{TemplateName: name, VersionId: aws.Int32(1)})
+	must(t, err)
+	if *first.TemplateBody != fleetTemplate {
+		t.Errorf("the first body is %s", *first.TemplateBody)
+	}
+	_, err = api.DeleteProvisioningTemplateVersion(ctx, &iot.DeleteProvisioningTemplateVersionInput{TemplateName: name, VersionId: aws.Int32(1)})
+	must(t, err)
+	_, err = api.TagResource(ctx, &iot.TagResourceInput{ResourceArn: got.TemplateArn, Tags: []types.Tag{{Key: aws.String("site"), Value: aws.String("hq")}}})
+	must(t, err)
+	templates, err := api.ListProvisioningTemplates(ctx, &iot.ListProvisioningTemplatesInput{})
+	must(t, err)
+	if len(templates.Templates) != 1 || *templates.Templates[0].TemplateName != "fleet" {
+		t.Errorf("the templates are %+v", templates.Templates)
+	}
+	_, err = api.DeleteProvisioningTemplate(ctx, &iot.DeleteProvisioningTemplateInput{TemplateName: name})
+	must(t, err)
+	_, err = api.DescribeProvisioningTemplate(ctx, &iot.DescribeProvisioningTemplateInput{TemplateName: name})
+	var missing *types.ResourceNotFoundException
+	if !errors.As(err, &missing) {
+		t.Errorf("after its end it is told as %v", err)
+	}
 }
