@@ -13,6 +13,7 @@
 //	  gateway         listeners, TLS, ALPN, WebSocket; hands connections to broker or api
 //	  api             one method per AWS operation; translates, decides nothing
 //	  console         the web console; calls the same Services as api
+//	  function        calls the webhooks that stand in for Lambda functions
 //	  store           every Store in SQL, on SQLite or PostgreSQL
 //
 //	first floor       AWS's own nouns: a Service with verbs, a Store it asks
@@ -20,6 +21,8 @@
 //	  pki             our CA, device certificates and their status, registered CAs
 //	  iam             access keys, roles, sessions; who may call the API
 //	  access          IoT policies and attachments; what a device may do
+//	  authorizer      custom authorizers and domain configurations
+//	  settings        logging options, encryption: what an account sets for all of it
 //	  shadow          device shadows
 //	  rules           the rules engine; rules/iotsql is its language
 //	  broker          MQTT sessions, subscriptions, delivery, retained messages
