@@ -22,7 +22,7 @@ const (
 	stressPublishers  = 4
 	stressSubscribers = 4
 	stressTopics      = 2   // of each publisher
-	stressMessages    = 250 // to each topic
+	stressMessages    = 120 // to each topic
 )
 
 // TestEveryAcknowledgedMessageArrives lets publishers and persistent subscribers
