@@ -24,8 +24,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -40,7 +42,9 @@ type settings struct {
 func main() {
 	s, err := parse()
 	if err == nil {
-		err = measure(context.Background(), s)
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // ends the server, too
+		err = measure(ctx, s)
+		stop()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "controlplane:", err)
