@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,11 +11,12 @@ import (
 	"time"
 )
 
-// TestNothingAcknowledgedIsLostInACrash kills the server at a random instant
-// while publishers send QoS 1 messages to absent persistent sessions, or these
-// come to take them, starts it again, and lets the load generator count what was
-// acknowledged and never came.
-// Once by default; E2E_TORTURE, a duration, makes it go on for that long.
+// TestNothingAcknowledgedIsLostInACrash kills the server at random instants
+// while clients write, starts it again, and looks whether all that was
+// acknowledged is there: QoS 1 messages for absent persistent sessions, in the
+// order in which each publisher sent them, while they are queued and while they
+// are taken; shadows, retained messages, things.
+// A few crashes by default; E2E_TORTURE, a duration, makes it go on for that long.
 func TestNothingAcknowledgedIsLostInACrash(t *testing.T) {
 	t.Parallel()
 	long, err := time.ParseDuration(os.Getenv("E2E_TORTURE"))
@@ -25,30 +27,72 @@ func TestNothingAcknowledgedIsLostInACrash(t *testing.T) {
 	s := startServer(t, "--profile", "mqtt")
 	lamp := s.register(t, "lamp", allowAll)
 	load := buildLoadGenerator(t)
+	writers := []writer{writeShadows(t, s, lamp), writeThings(t, s), writeShadowsByREST(t, s)}
 
-	rounds := 0
-	for began := time.Now(); rounds == 0 || time.Since(began) < long; rounds++ {
-		crashUnderLoad(t, s, lamp, load, rand.Float64())
+	crashes := 0
+	for began := time.Now(); crashes == 0 || time.Since(began) < long; {
+		crashes += crashUnderLoad(t, s, lamp, load, writers)
 	}
-	t.Logf("%d crashes", rounds)
+	for _, w := range writers {
+		if w.count() == 0 {
+			t.Errorf("nothing was acknowledged of %s", w.name)
+		}
+		t.Logf("%d acknowledged of %s", w.count(), w.name)
+	}
+	t.Logf("%d crashes", crashes)
 }
 
-// crashUnderLoad runs the load generator once, with a crash of the server when
-// about the fraction at of its messages is acknowledged.
-func crashUnderLoad(t *testing.T, s *server, d device, load string, at float64) {
+// writer writes all the time, and knows what was acknowledged to it.
+type writer struct {
+	name  string
+	check func(t *testing.T) // asks the server for all that was acknowledged by now
+	count func() int         // of what was acknowledged
+}
+
+// crashesPerLoad is how often the server is killed while the load generator runs
+// once.
+const crashesPerLoad = 4
+
+// crashUnderLoad runs the load generator once and kills the server until that
+// ends, crashesPerLoad times at most. It says how often that was.
+func crashUnderLoad(t *testing.T, s *server, d device, load string, writers []writer) (crashes int) {
 	t.Helper()
-	run := start(t, d.Dir, plainEnv(d.Dir), load, "durable", "-addr", "localhost:"+s.Port,
-		"-ca", d.CA, "-cert", d.Cert, "-key", d.Key, "-n", "4", "-count", "2000",
-		"-mid-cmd", "echo now >&2", "-mid-at", fmt.Sprintf("%.3f", at))
+	run := start(t, d.Dir, plainEnv(d.Dir), load, "durable", "-json", "-addr", "localhost:"+s.Port,
+		"-ca", d.CA, "-cert", d.Cert, "-key", d.Key, "-n", "4", "-count", "4000",
+		"-mid-cmd", "echo now >&2", "-mid-at", fmt.Sprintf("%.3f", rand.Float64()*rand.Float64()))
 	if !run.stderr.await(containing("now"), patience, run.over) {
-		t.Fatalf("the load generator never came to %.3f:\n%s", at, run.output())
+		t.Fatalf("the load generator never came to the first crash:\n%s", run.output())
 	}
-	// Some way into whatever the server was just doing.
-	time.Sleep(rand.N(20 * time.Millisecond))
-	s.kill()
-	s.start(t)
+	for ; crashes < crashesPerLoad && !run.ended(); crashes++ {
+		// Some way into whatever the server is just doing: mostly while it works,
+		// now and then while it recovers from the last crash.
+		time.Sleep(rand.N(20*time.Millisecond) * time.Duration(1+rand.N(20)))
+		s.kill()
+		s.start(t)
+		for _, w := range writers {
+			w.check(t)
+		}
+	}
+	expectNothingLost(t, run)
+	return crashes
+}
+
+// expectNothingLost reads the load generator's report.
+func expectNothingLost(t *testing.T, run *program) {
+	t.Helper()
 	if code := run.wait(t); code != 0 {
-		t.Fatalf("crash at %.3f: the load generator ended with %d:\n%s", at, code, run.output())
+		t.Fatalf("the load generator ended with %d:\n%s", code, run.output())
+	}
+	var report struct {
+		Lost      int `json:"lost_acked"`
+		Unacked   int `json:"never_acked"`
+		Reordered int `json:"reordered"`
+		Present   int `json:"sessions_present"`
+		N         int `json:"n"`
+	}
+	must(t, json.Unmarshal([]byte(run.stdout.String()), &report))
+	if report.Lost != 0 || report.Unacked != 0 || report.Reordered != 0 || report.Present != report.N {
+		t.Errorf("after a crash: %s", run.stdout)
 	}
 }
 

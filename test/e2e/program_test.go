@@ -64,6 +64,15 @@ func (p *program) expect(t *testing.T, part string) {
 	}
 }
 
+func (p *program) ended() bool {
+	select {
+	case <-p.over:
+		return true
+	default:
+		return false
+	}
+}
+
 // wait gives the exit code: -1 after a signal.
 func (p *program) wait(t *testing.T) int {
 	t.Helper()
