@@ -3,7 +3,6 @@ package console
 import (
 	"bytes"
 	"net/http"
-	"net/url"
 	"regexp"
 
 	"thingd/internal/fault"
@@ -155,9 +154,6 @@ func (v *visit) registerKit(k *kit.Kit) error {
 	}
 	return v.Registry.AttachThingPrincipal(ctx, k.Thing, v.PKI.ARN(cert.ID), false)
 }
-
-// Query carries what was chosen to the next step.
-func (w wizard) Query() string { return url.Values{"thing": {w.Thing}}.Encode() }
 
 var connectRoutes = []route{
 	{"GET /console/connect", (*visit).connectPrepare},

@@ -35,6 +35,7 @@ done
 want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 want curl command -v curl
 want unzip command -v unzip
+want chromium command -v chromium
 want mosquitto-clients command -v mosquitto_pub
 want postgresql has_postgresql
 want python3-venv python3 -c 'import ensurepip, venv'

@@ -71,7 +71,7 @@
 			const row = make("li");
 			const meta = make("div", "meta");
 			meta.append(make("span", "topic mono", message.topic));
-			meta.append(make("span", "", new Date(message.at).toLocaleTimeString(document.documentElement.lang, { hour12: false, fractionalSecondDigits: 3 })));
+			meta.append(make("span", "", new Date(message.at).toLocaleTimeString(document.documentElement.lang, { hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 })));
 			meta.append(make("span", "", "QoS " + message.qos));
 			if (message.retain) meta.append(make("span", "status warn", this.root.dataset.retained));
 			if (message.client) meta.append(make("span", "mono", message.client));
