@@ -75,7 +75,7 @@ type Broker struct {
 
 	retained retained
 	stats    Stats
-	running  sync.WaitGroup // connections
+	running  sync.WaitGroup // connections, and what reads queues for them
 }
 
 // New makes a broker and brings back the sessions of the store.

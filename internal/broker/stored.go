@@ -97,13 +97,14 @@ func (s *session) sendMarked(c *conn, i int) {
 }
 
 // wantsPage says whether messages must be read from the store, and if so, that
-// the caller sees to it. The caller holds s.mu.
+// the caller starts loadPages. The caller holds s.mu.
 func (s *session) wantsPage() bool {
 	q := &s.queue
 	if s.conn.Load() == nil || s.removed || q.loading || q.stored == 0 || len(q.waiting) > 0 || q.written <= q.read {
 		return false
 	}
 	q.loading = true
+	s.b.running.Add(1) // the client is here: Close waits for it, and then for this
 	return true
 }
 
@@ -124,6 +125,7 @@ func (s *session) loadPages() {
 		}
 		more = s.loaded(flying, page, after, written, err)
 		s.tidy()
+		s.b.running.Done()
 	}
 }
 
