@@ -17,7 +17,9 @@ import (
 
 	"thingd/internal/access"
 	"thingd/internal/arn"
+	"thingd/internal/aws/wire"
 	"thingd/internal/broker"
+	"thingd/internal/fault"
 	"thingd/internal/gateway"
 	"thingd/internal/iam"
 	"thingd/internal/journal"
@@ -78,6 +80,13 @@ func open(t *testing.T) *house {
 	t.Cleanup(c.Broker.Handle(shadow.Filter, c.Shadows.Handler()))
 	c.Rules = rules.New(rules.Config{
 		Store: db.Rules(scope.Account), Scope: scope, Broker: c.Broker, Actions: action.Config{Publisher: c.Broker}, Log: quiet,
+		PassRole: func(ctx context.Context, role string) error {
+			actor, ok := iam.ActorOf(wire.CallerFrom(ctx))
+			if !ok {
+				return fault.Forbidden("nobody passes a role")
+			}
+			return c.IAM.Check(ctx, actor, "iam:PassRole", role, nil)
+		},
 	})
 	must(t, c.Rules.Start(ctx))
 	t.Cleanup(func() { must(t, c.Rules.Close(context.Background())) })

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"thingd/internal/aws/wire"
 	"thingd/internal/fault"
 	"thingd/internal/iam"
 	"thingd/internal/policy"
@@ -73,7 +74,12 @@ func (v *visit) identify() error {
 	if source, ok := remoteAddr(v.r); ok {
 		about.Set(policy.KeySourceIP, source)
 	}
+	about.Set(policy.KeySecureTransport, "false") // as in the API on this door
 	v.session, v.actor = found, actor.With(about)
+	// Services that ask who their caller is (iam:PassRole) find the visitor.
+	v.r = v.r.WithContext(wire.WithCaller(v.r.Context(), wire.Caller{
+		Kind: wire.AccessKey, AccountID: v.Scope.Account, ARN: actor.ARN, UserID: actor.UserID, AccessKeyID: actor.AccessKeyID, Detail: v.actor,
+	}))
 	return nil
 }
 

@@ -346,6 +346,23 @@ func TestConsoleTutorial(t *testing.T) {
 		t.Errorf("the delta is still there:\n%s", text)
 	}
 
+	c.visit(t, "Rules")
+	c.click(t, "Create rule")
+	c.fill(t, "#name", "copy")
+	c.fill(t, "#sql", "SELECT * FROM 'data/dummy'")
+	c.fill(t, "#trytopic", "data/dummy")
+	c.click(t, "Try it")
+	c.sees(t, "main .status", "It matches")
+	c.shoot(t, "ruleform")
+	c.click(t, "Republish to a topic")
+	c.fill(t, "#topic", "copies")
+	c.fill(t, "#newrole", "copier")
+	c.run(t, chromedp.Click(chromedp.CSS(`button[value="create"]`)))
+	c.sees(t, "h1", "Rule copy")
+	publish(true)
+	c.sees(t, ".refusal", "RepublishAction")
+	c.shoot(t, "rule")
+
 	c.visit(t, "Why refused")
 	c.sees(t, ".refusal", "INACTIVE")
 	c.shoot(t, "why")
