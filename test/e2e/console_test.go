@@ -117,12 +117,6 @@ func (c *chrome) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// open goes to a page of the console.
-func (c *chrome) open(t *testing.T, path string) {
-	t.Helper()
-	c.run(t, chromedp.Navigate("http://"+c.server.HTTP+path), chromedp.WaitVisible(chromedp.CSS("main")))
-}
-
 // click presses the visible link or button of this text.
 func (c *chrome) click(t *testing.T, text string) {
 	t.Helper()
