@@ -13,6 +13,7 @@
 //	  gateway         listeners, TLS, ALPN, WebSocket; hands connections to broker or api
 //	  api             one method per AWS operation; translates, decides nothing
 //	  console         the web console; calls the same Services as api
+//	  s3gate          the embedded S3
 //	  function        calls the webhooks that stand in for Lambda functions
 //	  store           every Store in SQL, on SQLite or PostgreSQL
 //
@@ -25,6 +26,9 @@
 //	  settings        logging options, encryption: what an account sets for all of it
 //	  shadow          device shadows
 //	  rules           the rules engine; rules/iotsql is its language
+//	  edgefleet       SageMaker Edge device fleets
+//	  credentials     role aliases: a certificate in, a session out
+//	  provisioning    templates, fleet provisioning, claims, bulk, makers' manifests
 //	  broker          MQTT sessions, subscriptions, delivery, retained messages
 //	  journal         refusals and disconnects, kept for whoever asks why
 //	  kit             connection kits: what a device needs, in a zip
