@@ -38,6 +38,15 @@ func (v *visit) rules() error {
 	return v.render("rules", page)
 }
 
+// sqlReference shows the functions of the language, from the table that runs
+// them.
+func (v *visit) sqlReference() error {
+	if err := v.may("iot:ListTopicRules", "*"); err != nil {
+		return err
+	}
+	return v.render("sqlreference", iotsql.Functions())
+}
+
 // ruleForm is the form of a new rule and its tester.
 type ruleForm struct {
 	Name, SQL, Description string
@@ -229,6 +238,7 @@ var ruleRoutes = []route{
 	{"GET /console/rules", (*visit).rules},
 	{"POST /console/rules", (*visit).createRule},
 	{"GET /console/newrule", (*visit).newRule},
+	{"GET /console/sql", (*visit).sqlReference},
 	{"GET /console/rules/{name}", (*visit).rule},
 	{"POST /console/rules/{name}", (*visit).setRule},
 	{"POST /console/rules/{name}/delete", (*visit).deleteRule},
