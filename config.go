@@ -28,7 +28,7 @@ type Config struct {
 	Store     string            `placeholder:"URL" help:"Database: postgres://… for PostgreSQL. Default: SQLite in the data folder."`
 	Bus       string            `placeholder:"URL" help:"Message bus to other nodes, nats://…. Default: none, this is the only node."`
 	Functions map[string]string `name:"function" placeholder:"ARN=URL" help:"Webhook that stands in for a Lambda function: it gets the event as a POST and answers like the function. Repeatable."`
-	Endpoints map[string]string `name:"endpoint" placeholder:"SERVICE=URL" help:"Where rule actions find an AWS service by its signing name, such as sqs=http://localhost:9324; * stands for all others. S3 is this server's own by default. Repeatable."`
+	Endpoints map[string]string `name:"endpoint" placeholder:"SERVICE=URL" help:"Where rule actions find an AWS service by its signing name, such as sqs=http://localhost:9324, or sqs=https://KEY:SECRET@host?region=REGION with an access key of that service; * stands for all others. S3 is this server's own by default. Repeatable."`
 
 	SealKeyFile string `placeholder:"FILE" help:"File with a key of 32 random bytes that seals private keys and secrets at rest. Make it with: head -c 32 /dev/urandom. Keep a copy: without it the data folder is worthless."`
 
@@ -67,6 +67,11 @@ func (c *Config) check() error {
 	for _, addr := range c.Listen {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			return fmt.Errorf("--listen %q is not an address such as :8883 or 192.0.2.1:8883", addr)
+		}
+	}
+	for service, address := range c.Endpoints {
+		if _, err := parseEndpoint(address); err != nil {
+			return fmt.Errorf("--endpoint %s: %w", service, err)
 		}
 	}
 	for _, host := range c.Host {

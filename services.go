@@ -3,8 +3,10 @@ package thingd
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -118,10 +120,28 @@ const insideHost = "s3.thingd.internal"
 // own unless a setting says otherwise.
 func (s *Server) ruleEndpoints() map[string]action.Endpoint {
 	all := map[string]action.Endpoint{"s3": {URL: "http://" + insideHost}}
-	for service, url := range s.config.Endpoints {
-		all[service] = action.Endpoint{URL: url}
+	for service, address := range s.config.Endpoints {
+		all[service], _ = parseEndpoint(address) // config.check has seen it
 	}
 	return all
+}
+
+// parseEndpoint reads the address of a service. An access key before the host
+// is for services that do not know our roles, such as AWS itself; a region may
+// follow: https://KEY:SECRET@s3.eu-west-1.amazonaws.com?region=eu-west-1.
+func parseEndpoint(address string) (action.Endpoint, error) {
+	at, err := url.Parse(address)
+	if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+		return action.Endpoint{}, fmt.Errorf("it must be a URL such as https://sqs.example.net, or https://KEY:SECRET@sqs.example.net?region=eu-west-1 with an access key of that service")
+	}
+	e := action.Endpoint{Region: at.Query().Get("region")}
+	if at.User != nil {
+		e.Credentials.AccessKeyID = at.User.Username()
+		e.Credentials.SecretAccessKey, _ = at.User.Password()
+	}
+	at.User, at.RawQuery = nil, ""
+	e.URL = at.String()
+	return e, nil
 }
 
 // inside carries requests to the embedded S3 without a network.
