@@ -161,6 +161,14 @@ func (t inside) RoundTrip(r *http.Request) (*http.Response, error) {
 	read, write := io.Pipe()
 	reply := &pipedReply{header: http.Header{}, begun: make(chan struct{}), body: write}
 	go func() {
+		// As in a server of net/http, a handler that panics ends its own request
+		// and not the process.
+		defer func() {
+			if p := recover(); p != nil {
+				reply.WriteHeader(http.StatusInternalServerError)
+				write.CloseWithError(fmt.Errorf("the embedded S3 broke off: %v", p))
+			}
+		}()
 		t.objects.ServeHTTP(reply, asServer)
 		reply.WriteHeader(http.StatusOK)
 		write.Close()

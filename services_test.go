@@ -1,6 +1,8 @@
 package thingd
 
 import (
+	"io"
+	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,5 +34,22 @@ func TestParseEndpoint(t *testing.T) {
 		if _, err := parseEndpoint(bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
+	}
+}
+
+// A panic in the embedded S3 is the failure of one request.
+func TestInsideSurvivesAPanic(t *testing.T) {
+	broken := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half")
+		panic("bug")
+	})
+	client := &http.Client{Transport: inside{broken}}
+	answer, err := client.Get("http://" + insideHost + "/b/k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if text, err := io.ReadAll(answer.Body); err == nil {
+		t.Errorf("read %q without an error", text)
 	}
 }
