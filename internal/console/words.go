@@ -1,7 +1,7 @@
 package console
 
 import (
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,21 +10,47 @@ import (
 )
 
 // languages are the console's, the default first: the order of the words of one
-// key in words.json.
+// key in the catalogue.
 var languages = []string{"en", "ja"}
 
-//go:embed words.json
-var wordsFile []byte
+//go:embed words
+var wordFiles embed.FS
 
-// words has, for each key, the words in every language.
+// words has, for each key, the words in every language: one catalogue, a file
+// for each room of the console.
 var words = parseWords()
 
 func parseWords() map[string][]string {
-	var all map[string][]string
-	if err := json.Unmarshal(wordsFile, &all); err != nil {
-		panic(fmt.Sprintf("words.json: %v", err))
+	all := map[string][]string{}
+	files, err := wordFiles.ReadDir("words")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	for _, file := range files {
+		if err := addWords(all, file.Name()); err != nil {
+			panic(fmt.Sprintf("words/%s: %v", file.Name(), err))
+		}
 	}
 	return all
+}
+
+// addWords adds one file's words; a key that another file has is an error.
+func addWords(all map[string][]string, name string) error {
+	text, err := wordFiles.ReadFile("words/" + name)
+	if err != nil {
+		return err
+	}
+	var room map[string][]string
+	if err := json.Unmarshal(text, &room); err != nil {
+		return err
+	}
+	for key, texts := range room {
+		if _, has := all[key]; has {
+			return fmt.Errorf("%q has words elsewhere", key)
+		}
+		all[key] = texts
+	}
+	return nil
 }
 
 //go:embed causes.json
