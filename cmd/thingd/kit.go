@@ -19,6 +19,7 @@ import (
 type kitCommand struct {
 	dataFlag
 	Thing string `arg:"" help:"Name of the thing; it is created if it does not exist."`
+	SDK   string `name:"sdk" default:"python" enum:"python,node,shell,arduino" help:"What the sample is written for: ${enum}."`
 	Out   string `default:"." placeholder:"DIR" help:"Folder for connect_device_package.zip."`
 }
 
@@ -28,7 +29,8 @@ func (c *kitCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k := kit.Kit{Thing: c.Thing, Endpoint: api.Host, Port: api.Port, RootCA: string(api.root), Made: time.Now()}
+	sample, _ := kit.FindSample(c.SDK) // the flag's enum has let no other through
+	k := kit.Kit{Thing: c.Thing, Endpoint: api.Host, Port: api.Port, RootCA: string(api.root), Sample: sample, Made: time.Now()}
 	if err := c.register(ctx, api, &k); err != nil {
 		return err
 	}
@@ -40,8 +42,17 @@ func (c *kitCommand) Run(ctx context.Context) error {
 	if err := errors.Join(k.Write(file), file.Close()); err != nil {
 		return err
 	}
-	fmt.Printf("%s is ready. On the device:\n  unzip %s\n  chmod +x start.sh\n  ./start.sh\n", path, kit.FileName)
+	fmt.Printf("%s is ready. %s", path, howToRun(sample))
 	return nil
+}
+
+// howToRun says what to do with a kit.
+func howToRun(sample kit.Sample) string {
+	if sample.Runs() {
+		return fmt.Sprintf("On the device:\n  unzip %s\n  chmod +x start.sh\n  ./start.sh\n", kit.FileName)
+	}
+	return "Unpack it, open connect_device/connect_device.ino\n" +
+		"in the Arduino IDE, put your Wi-Fi into secrets.h, and upload it to the board.\n"
 }
 
 // register creates thing, policy and certificate, and ties them together.

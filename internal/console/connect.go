@@ -18,10 +18,14 @@ type wizard struct {
 	Thing   string
 	Old     bool // the thing is there already
 	Things  []string
+	Sample  kit.Sample
 	Files   []string
 	Topics  []string
 	Problem string
 }
+
+// Samples are what there are kits for.
+func (wizard) Samples() []kit.Sample { return kit.Samples() }
 
 // steps of the wizard, for its heading.
 func (wizard) Steps() []int { return []int{1, 2, 3, 4, 5} }
@@ -58,10 +62,7 @@ func connectStep(step int) func(*visit) error {
 			return v.connectThingAgain(http.StatusBadRequest, w)
 		}
 		w.Step = step
-		w.Files = []string{
-			w.Thing + ".cert.pem", w.Thing + ".private.key", w.Thing + ".public.key", kit.PolicyName(w.Thing), "root-CA.crt", "start.sh",
-			"aws-iot-device-sdk-python-v2/samples/pubsub.py",
-		}
+		w.Files = w.Sample.Files(w.Thing)
 		w.Topics = []string{"sdk/test/#"}
 		return v.render("connect", w)
 	}
@@ -80,6 +81,10 @@ func (v *visit) chosen() (wizard, error) {
 	if err := v.mayIoT("DescribeThing", "thing", w.Thing); err != nil {
 		return w, err
 	}
+	var known bool
+	if w.Sample, known = kit.FindSample(v.query("sdk")); !known {
+		return w, fault.InvalidRequest("%s", v.text("connect.nosdk"))
+	}
 	_, err := v.Registry.Thing(v.r.Context(), w.Thing)
 	missing := fault.Is(err, fault.CodeNotFound)
 	switch {
@@ -96,10 +101,15 @@ func (v *visit) chosen() (wizard, error) {
 // downloadKit makes thing, policy and certificate, ties them together and sends
 // the zip. The private key is in it and nowhere else.
 func (v *visit) downloadKit() error {
+	sample, known := kit.FindSample(v.form("sdk"))
 	k := kit.Kit{
-		Thing: v.form("thing"), Endpoint: v.Host, Port: (*v.ports.Load())[0], RootCA: string(v.RootCA), Policy: kit.Policy(v.Scope), Made: v.Now(),
+		Thing: v.form("thing"), Endpoint: v.Host, Port: (*v.ports.Load())[0], RootCA: string(v.RootCA), Policy: kit.Policy(v.Scope),
+		Sample: sample, Made: v.Now(),
 	}
 	v.note("thing", k.Thing)
+	if !known {
+		return fault.InvalidRequest("%s", v.text("connect.nosdk"))
+	}
 	if !thingName.MatchString(k.Thing) {
 		return fault.InvalidRequest("%s", v.text("thing.name.hint"))
 	}

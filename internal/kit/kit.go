@@ -1,8 +1,8 @@
 // Package kit makes connection kits: a zip with everything one device needs to
 // connect, laid out like the kit of AWS's wizard "Connect one device", so that
-// its instructions hold: unzip, chmod +x start.sh, ./start.sh. The kit works
-// without the Internet but for the Python package awsiotsdk, where that is not
-// installed.
+// its instructions hold: unzip, chmod +x start.sh, ./start.sh. A kit works
+// without the Internet but for the SDK or library that its sample names, where
+// that is not installed.
 package kit
 
 import (
@@ -29,6 +29,7 @@ type Kit struct {
 	PrivateKey  string // PEM
 	Policy      string // JSON
 	RootCA      string // PEM
+	Sample      Sample // the zero value is the first of Samples
 	Made        time.Time
 }
 
@@ -37,8 +38,6 @@ const FileName = "connect_device_package.zip"
 
 //go:embed files
 var files embed.FS
-
-var startScript = template.Must(template.ParseFS(files, "files/start.sh"))
 
 // file is one entry of the zip.
 type file struct {
@@ -69,35 +68,58 @@ func (k Kit) Write(w io.Writer) error {
 }
 
 func (k Kit) entries() ([]file, error) {
-	var script strings.Builder
-	if err := startScript.Execute(&script, k); err != nil {
-		return nil, err
+	if k.Sample.Name == "" {
+		k.Sample = Samples()[0]
 	}
-	sample, err := files.ReadFile("files/pubsub.py")
-	if err != nil {
-		return nil, err
+	entries := k.identity()
+	for _, f := range k.Sample.files {
+		text, err := k.sampleText(f)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, file{f.name, text, os.FileMode(f.mode)})
 	}
+	return entries, nil
+}
+
+// identity is what every kit has: who the device is, what it may do and whom it
+// may trust.
+func (k Kit) identity() []file {
 	return []file{
 		{k.Thing + ".cert.pem", k.Certificate, 0o644},
 		{k.Thing + ".public.key", k.PublicKey, 0o644},
 		{k.Thing + ".private.key", k.PrivateKey, 0o600},
-		{k.Thing + "-Policy", k.Policy, 0o644},
+		{PolicyName(k.Thing), k.Policy, 0o644},
 		{"root-CA.crt", k.RootCA, 0o644},
-		{"start.sh", script.String(), 0o755},
-		{"aws-iot-device-sdk-python-v2/samples/pubsub.py", string(sample), 0o755},
-	}, nil
+	}
+}
+
+// sampleText reads a file of a sample, with what is known of the kit filled in.
+func (k Kit) sampleText(f sampleFile) (string, error) {
+	source, err := files.ReadFile("files/" + f.source)
+	if err != nil || !f.filled {
+		return string(source), err
+	}
+	filling, err := template.New(f.source).Parse(string(source))
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	err = filling.Execute(&text, k)
+	return text.String(), err
 }
 
 // PolicyName is the name of the policy made for a thing.
 func PolicyName(thing string) string { return thing + "-Policy" }
 
-// topics and clients are those of the samples of AWS's device SDKs.
+// topics and clients are those of the samples of AWS's device SDKs, and of ours.
 var (
-	topics  = []string{"sdk/test/java", "sdk/test/python", "sdk/test/js"}
-	clients = []string{"sdk-java", "basicPubSub", "sdk-nodejs-*"}
+	topics  = []string{"sdk/test/java", "sdk/test/python", "sdk/test/js", "sdk/test/shell", "sdk/test/arduino"}
+	clients = []string{"sdk-java", "basicPubSub", "sdk-nodejs-*", "sdk-shell-*", "sdk-arduino-*"}
 )
 
-// Policy is the policy document of a kit: what the samples do, and no more.
+// Policy is the policy document of a kit: what the samples do, and no more. It
+// is the same for all of them, so that a device may change its kit.
 func Policy(scope arn.Scope) string {
 	statement := func(kind string, names []string, actions ...string) map[string]any {
 		resources := make([]string, len(names))

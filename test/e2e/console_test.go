@@ -220,7 +220,7 @@ func TestConsoleConnectsOneDevice(t *testing.T) {
 	c.fill(t, "#name", "raspi2")
 	c.shoot(t, "connect2")
 	c.click(t, "Next")
-	c.sees(t, "legend", "Platform")
+	c.sees(t, "legend", "Platform and SDK")
 	c.shoot(t, "connect3")
 	c.click(t, "Next")
 	c.sees(t, "li", "raspi2-Policy")

@@ -20,7 +20,7 @@ func TestConnectionKitRunsOffline(t *testing.T) {
 // without end until Ctrl+C, then with the last line edited to send one message.
 func expectKit(t *testing.T, s *server) {
 	t.Helper()
-	dir := unpackKit(t, s)
+	dir := unpackKit(t, s, "raspi2", "python")
 
 	t.Run("holds the files of the tutorial", func(t *testing.T) {
 		var names []string
@@ -80,13 +80,12 @@ func expectKit(t *testing.T, s *server) {
 	})
 }
 
-// unpackKit gives the folder of an unpacked kit for the thing raspi2.
-func unpackKit(t *testing.T, s *server) string {
+// unpackKit gives the folder of an unpacked kit for a thing.
+func unpackKit(t *testing.T, s *server, thing, sdk string) string {
 	t.Helper()
 	dir := t.TempDir()
-	start(t, dir, plainEnv(dir), thingd, "kit", "raspi2", "--data", s.Data).succeed(t)
+	start(t, dir, plainEnv(dir), thingd, "kit", thing, "--sdk", sdk, "--data", s.Data).succeed(t)
 	start(t, dir, plainEnv(dir), client(t, "unzip"), "connect_device_package.zip").succeed(t)
-	must(t, os.Chmod(filepath.Join(dir, "start.sh"), 0o755))
 	return dir
 }
 

@@ -10,7 +10,7 @@ import (
 // 3.1.1 client of awsiotsdk.
 func pubsub(t *testing.T, s *server, d device, args ...string) *program {
 	t.Helper()
-	sample, err := filepath.Abs("../../internal/kit/files/pubsub.py")
+	sample, err := filepath.Abs("../../internal/kit/files/python/pubsub.py")
 	must(t, err)
 	args = append([]string{sample, "--endpoint", "localhost", "--port", s.Port,
 		"--ca_file", d.CA, "--cert", d.Cert, "--key", d.Key}, args...)

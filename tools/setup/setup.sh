@@ -41,6 +41,7 @@ want postgresql has_postgresql
 want python3-venv python3 -c 'import ensurepip, venv'
 # The race detector is linked by the C compiler.
 want gcc command -v gcc
+want g++ command -v g++
 want libc6-dev test -e /usr/include/stdlib.h
 [ "${1:-}" != bench ] || want mosquitto has_mosquitto
 
