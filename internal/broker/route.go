@@ -18,6 +18,8 @@ type route struct {
 	handlers []message.Handler
 	stores   bool // whether a target may have a queue in the store
 
+	collected []*collected // among the handlers
+
 	refused *ending // why this connection may not publish here; nil if it may
 	retain  permission
 	treeGen uint64
@@ -81,6 +83,8 @@ func (b *Broker) route(name string) *route {
 		switch {
 		case sub.handler != nil:
 			r.handlers = append(r.handlers, sub.handler)
+		case sub.collector != nil:
+			r.collect(sub)
 		case sub.group != nil:
 			r.groups, r.stores = append(r.groups, sub.group), true
 		default:

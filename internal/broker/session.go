@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"thingd/internal/message"
 	"thingd/internal/mqtt"
 	"thingd/internal/why"
 )
@@ -40,12 +41,15 @@ type session struct {
 }
 
 // subscription is one entry of the topic tree: a session's filter, a shared
-// group, or a handler inside the server.
+// group, or a handler or collector inside the server.
 type subscription struct {
 	filter  string // without $share/group/
 	session *session
 	group   *group
 	handler func(m Message, done Done)
+
+	collector message.Collector
+	tag       any // what it gets its messages with
 
 	qos               mqtt.QoS
 	noLocal           bool

@@ -85,6 +85,13 @@ type Publisher interface {
 // once; the sender's acknowledgement waits for it.
 type Handler func(m Message, done Done)
 
+// Collector takes the messages of many filters, each message once, with the tags
+// of all filters that selected it. It is held to what a Handler is, and does not
+// change tags.
+type Collector interface {
+	Collect(m Message, tags []any, done Done)
+}
+
 // Publish hands m to p and waits until it is durable.
 func Publish(ctx context.Context, p Publisher, m Message) error {
 	outcome := make(chan error, 1)
