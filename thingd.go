@@ -163,6 +163,7 @@ func (s *Server) openIdentities(ctx context.Context) (err error) {
 		Store: s.db.PKI(account), Scope: s.scope, Issuer: s.authority, Now: s.now,
 		Attachments: attachments{s}, OnStatus: s.certificateChanged,
 	})
+	s.onClose(s.registry.Close)
 	s.registry.OnChange = s.access.RegistryChanged
 	s.registry.PrincipalExists = s.certificateExists
 	s.registry.TagExists = s.taggable()
@@ -215,7 +216,7 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	}
 	work, cancel := context.WithCancel(context.Background())
 	var jobs sync.WaitGroup
-	for _, job := range []func(context.Context){tuneCollector, s.broker.Run, s.authority.Run, s.fleets.Run, s.housekeeping} {
+	for _, job := range []func(context.Context){tuneCollector, s.broker.Run, s.registry.Run, s.authority.Run, s.fleets.Run, s.housekeeping} {
 		jobs.Go(func() { job(work) })
 	}
 	s.gateway.Start()

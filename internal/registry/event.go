@@ -2,13 +2,11 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
 
 	"thingd/internal/fault"
-	"thingd/internal/message"
 )
 
 // EventType is a switch of AWS operation UpdateEventConfigurations.
@@ -92,7 +90,7 @@ func (s *Service) UpdateEventConfigurations(ctx context.Context, switches map[Ev
 	})
 }
 
-// event is a message about a deed, not yet published.
+// event is a message about a deed, not yet kept.
 type event struct {
 	enabledBy EventType
 	topic     string // below $aws/events/
@@ -122,28 +120,6 @@ func (s *Service) event(w *work, enabledBy EventType, operation, topic string, b
 	body["operation"] = operations[operation]
 	body["accountId"] = s.scope.Account
 	w.events = append(w.events, event{enabledBy, topic + "/" + operation, body})
-}
-
-// keepEnabled drops the events that are switched off, by the switches of the
-// same transaction.
-func (s *Service) keepEnabled(w *work) error {
-	if len(w.events) == 0 {
-		return nil
-	}
-	c, _, err := w.EventConfigurations()
-	w.events = slices.DeleteFunc(w.events, func(e event) bool { return !c.Enabled[e.enabledBy] })
-	return err
-}
-
-func (s *Service) publish(events []event) {
-	for _, e := range events {
-		payload, _ := json.Marshal(e.body) // strings, numbers and maps of them always marshal
-		s.publisher.Publish(message.Message{
-			Topic:   "$aws/events/" + e.topic,
-			Payload: payload,
-			QoS:     message.QoS1,
-		}, nil)
-	}
 }
 
 func (s *Service) thingEvent(w *work, operation string, t Thing) {

@@ -4,7 +4,9 @@
 // Service has a verb for each deed; a verb is one transaction. What follows from
 // a deed (a registry event, a cache elsewhere that is out of date) is told after
 // the transaction is on disk: events go to the Publisher, while their kind is
-// switched on, and a Change goes to OnChange.
+// switched on, and a Change goes to OnChange. Events are written in the same
+// transaction and forgotten when they are published, so that a crash loses none:
+// Run publishes what an earlier process has left.
 //
 //	things := registry.New(registry.Config{Store: db.Registry(account), Scope: scope})
 //	thing, err := things.CreateThing(ctx, registry.NewThing{Name: "pump7"})
@@ -59,6 +61,7 @@ type Service struct {
 	newID           func() string
 	publisher       message.Publisher
 	deprecationWait time.Duration
+	outbox          outbox
 }
 
 // deprecationWait is AWS's waiting time of DeleteThingType.
@@ -98,6 +101,7 @@ type work struct {
 	Tx
 	now     time.Time
 	events  []event
+	kept    []Event // of events, those that are to be published
 	changes []Change
 }
 
@@ -109,13 +113,13 @@ func (s *Service) update(ctx context.Context, fn func(*work) error) error {
 		if err := fn(last); err != nil {
 			return err
 		}
-		return s.keepEnabled(last)
+		return s.keepEvents(last)
 	})
 	if err != nil {
 		return err
 	}
 	s.tell(last.changes)
-	s.publish(last.events)
+	s.publish(last.kept)
 	return nil
 }
 

@@ -39,10 +39,11 @@ func (b *bench) Publish(m message.Message, done message.Done) {
 	}
 }
 
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "thingd.db"), quiet)
+	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "thingd.db"), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +58,7 @@ func newBench(t *testing.T) *bench {
 		Now:   func() time.Time { return b.now },
 		NewID: func() string { b.ids++; return fmt.Sprint("id-", b.ids) },
 	})
+	t.Cleanup(func() { b.ok(b.Close(b.ctx)) })
 	b.OnChange = func(c registry.Change) { b.changes = append(b.changes, c) }
 	return b
 }

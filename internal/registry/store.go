@@ -76,6 +76,11 @@ type Tx interface {
 
 	EventConfigurations() (EventConfigurations, bool, error)
 	PutEventConfigurations(EventConfigurations) error
+
+	PutEvent(Event) error
+	// Events lists those that were kept before a time, the oldest first.
+	Events(before time.Time, limit int) ([]Event, error)
+	DeleteEvent(id string) error
 }
 
 // AttributeRange selects things by one attribute.

@@ -246,3 +246,37 @@ func queryPlan(t *testing.T, db *DB, query string) string {
 	}
 	return strings.Join(steps, "; ")
 }
+
+func TestRegistryEventsAreKeptUntilDeleted(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_123).UTC()
+	eachEngine(t, func(t *testing.T, db *DB) {
+		events := []registry.Event{
+			{ID: "b", Kept: at, Topic: "t", Payload: []byte(`{"a":1}`)},
+			{ID: "a", Kept: at.Add(time.Millisecond), Topic: "u", Payload: []byte("{}")},
+			{ID: "c", Kept: at.Add(time.Second), Topic: "v", Payload: []byte("{}")},
+		}
+		inRegistry(t, db, func(tx registry.Tx) error {
+			for _, e := range events {
+				if err := tx.PutEvent(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		kept := func(before time.Time, limit int) (all []registry.Event) {
+			t.Helper()
+			err := db.Registry(testAccount).View(context.Background(), func(tx registry.Tx) (err error) {
+				all, err = tx.Events(before, limit)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return all
+		}
+		same(t, events[:2])(kept(at.Add(time.Second), 5), true, nil)
+		same(t, events[:1])(kept(at.Add(time.Hour), 1), true, nil)
+		inRegistry(t, db, func(tx registry.Tx) error { return tx.DeleteEvent("b") })
+		same(t, events[1:])(kept(at.Add(time.Hour), 5), true, nil)
+	})
+}
