@@ -20,6 +20,7 @@ type kitCommand struct {
 	dataFlag
 	Thing string `arg:"" help:"Name of the thing; it is created if it does not exist."`
 	SDK   string `name:"sdk" default:"python" enum:"python,node,shell,arduino" help:"What the sample is written for: ${enum}."`
+	Host  string `placeholder:"NAME" help:"Name or address by which the device reaches the server, if not the one that the server was started with."`
 	Out   string `default:"." placeholder:"DIR" help:"Folder for connect_device_package.zip."`
 }
 
@@ -31,6 +32,9 @@ func (c *kitCommand) Run(ctx context.Context) error {
 	}
 	sample, _ := kit.FindSample(c.SDK) // the flag's enum has let no other through
 	k := kit.Kit{Thing: c.Thing, Endpoint: api.Host, Port: api.Port, RootCA: string(api.root), Sample: sample, Made: time.Now()}
+	if c.Host != "" {
+		k.Endpoint = c.Host
+	}
 	if err := c.register(ctx, api, &k); err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package console
 import (
 	"bytes"
 	"net/http"
+	"net/netip"
 	"regexp"
+	"slices"
 
 	"thingd/internal/fault"
 	"thingd/internal/kit"
@@ -14,14 +16,16 @@ import (
 // wizard is a step of "Connect one device". The steps keep what was chosen in
 // the address and nothing on the server; the kit is made when it is downloaded.
 type wizard struct {
-	Step    int // 1 to 5
-	Thing   string
-	Old     bool // the thing is there already
-	Things  []string
-	Sample  kit.Sample
-	Files   []string
-	Topics  []string
-	Problem string
+	Step     int // 1 to 5
+	Endpoint string
+	Hosts    []string // what Endpoint may be
+	Thing    string
+	Old      bool // the thing is there already
+	Things   []string
+	Sample   kit.Sample
+	Files    []string
+	Topics   []string
+	Problem  string
 }
 
 // Samples are what there are kits for.
@@ -33,9 +37,51 @@ func (wizard) Steps() []int { return []int{1, 2, 3, 4, 5} }
 // thingName is AWS's pattern of the names of things (CreateThing).
 var thingName = regexp.MustCompile(`^[a-zA-Z0-9:_-]{1,128}$`)
 
-func (v *visit) connectPrepare() error { return v.render("connect", wizard{Step: 1}) }
+func (v *visit) connectPrepare() error {
+	hosts := v.reachable()
+	return v.render("connect", wizard{Step: 1, Endpoint: hosts[0], Hosts: hosts})
+}
 
-func (v *visit) connectThing() error { return v.connectThingAgain(http.StatusOK, wizard{}) }
+// reachable lists how a device may reach the server, the likeliest first: the
+// name that was chosen with --host, or else an address of this machine. A device
+// of another machine gets nowhere with localhost.
+func (v *visit) reachable() []string {
+	var far, near []string
+	for _, host := range v.Hosts() {
+		address, err := netip.ParseAddr(host)
+		switch {
+		case host == v.Host && host != "localhost":
+			far = append([]string{host}, far...)
+		case err == nil && address.Is4() && !address.IsLoopback():
+			far = append(far, host)
+		case err == nil && address.IsLoopback():
+			// localhost says the same
+		default:
+			near = append(near, host)
+		}
+	}
+	return append(far, near...)
+}
+
+func (v *visit) connectThing() error {
+	endpoint, err := v.endpoint(v.query("endpoint"))
+	if err != nil {
+		return err
+	}
+	return v.connectThingAgain(http.StatusOK, wizard{Endpoint: endpoint})
+}
+
+// endpoint checks what was chosen; nothing chosen is the likeliest.
+func (v *visit) endpoint(chosen string) (string, error) {
+	hosts := v.reachable()
+	if chosen == "" {
+		return hosts[0], nil
+	}
+	if !slices.Contains(hosts, chosen) {
+		return "", fault.InvalidRequest("%s", v.text("connect.nohost", chosen))
+	}
+	return chosen, nil
+}
 
 func (v *visit) connectThingAgain(status int, w wizard) error {
 	w.Step = 2
@@ -74,6 +120,10 @@ func (v *visit) chosen() (wizard, error) {
 	if w.Old {
 		w.Thing = v.query("old")
 	}
+	var err error
+	if w.Endpoint, err = v.endpoint(v.query("endpoint")); err != nil {
+		return w, err
+	}
 	if !thingName.MatchString(w.Thing) {
 		w.Problem = v.text("thing.name.hint")
 		return w, nil
@@ -85,7 +135,7 @@ func (v *visit) chosen() (wizard, error) {
 	if w.Sample, known = kit.FindSample(v.query("sdk")); !known {
 		return w, fault.InvalidRequest("%s", v.text("connect.nosdk"))
 	}
-	_, err := v.Registry.Thing(v.r.Context(), w.Thing)
+	_, err = v.Registry.Thing(v.r.Context(), w.Thing)
 	missing := fault.Is(err, fault.CodeNotFound)
 	switch {
 	case err != nil && !missing:
@@ -102,8 +152,12 @@ func (v *visit) chosen() (wizard, error) {
 // the zip. The private key is in it and nowhere else.
 func (v *visit) downloadKit() error {
 	sample, known := kit.FindSample(v.form("sdk"))
+	endpoint, err := v.endpoint(v.form("endpoint"))
+	if err != nil {
+		return err
+	}
 	k := kit.Kit{
-		Thing: v.form("thing"), Endpoint: v.Host, Port: (*v.ports.Load())[0], RootCA: string(v.RootCA), Policy: kit.Policy(v.Scope),
+		Thing: v.form("thing"), Endpoint: endpoint, Port: (*v.ports.Load())[0], RootCA: string(v.RootCA), Policy: kit.Policy(v.Scope),
 		Sample: sample, Made: v.Now(),
 	}
 	v.note("thing", k.Thing)
@@ -125,7 +179,7 @@ func (v *visit) downloadKit() error {
 	}
 	v.w.Header().Set("Content-Type", "application/zip")
 	v.w.Header().Set("Content-Disposition", `attachment; filename="`+kit.FileName+`"`)
-	_, err := zip.WriteTo(v.w)
+	_, err = zip.WriteTo(v.w)
 	return err
 }
 

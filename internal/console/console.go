@@ -50,7 +50,8 @@ type Config struct {
 	Host    string // of the data endpoint
 	Profile string // of the broker
 	Limits  broker.Limits
-	RootCA  []byte // PEM
+	RootCA  []byte          // PEM
+	Hosts   func() []string // names and addresses that the server's certificate covers
 
 	Registry *registry.Service
 	Access   *access.Service

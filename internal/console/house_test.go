@@ -62,7 +62,8 @@ func open(t *testing.T) *house {
 	scope := arn.Scope{Partition: "aws", Region: "us-east-1", Account: "123456789012"}
 	c := Config{
 		Scope: scope, Host: "iot.example.com", Profile: "aws", Limits: broker.AWS(), RootCA: authority.RootPEM(),
-		Now: time.Now, Log: slog.New(slog.NewTextHandler(h.log, nil)),
+		Hosts: func() []string { return []string{"iot.example.com", "localhost", "127.0.0.1", "192.0.2.7"} },
+		Now:   time.Now, Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	}
 	c.Journal, err = journal.New(ctx, db.Journal(scope.Account), journal.Config{})
 	must(t, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,6 +75,18 @@ func newAuthority(dir string, o Options) *Authority {
 		a.log = slog.Default()
 	}
 	return a
+}
+
+// Hosts lists the names and addresses by which clients may reach the server, as
+// its certificates say: those of Options first, then this machine's own.
+func (a *Authority) Hosts() []string {
+	var all []string
+	for _, host := range append(slices.Clone(a.hosts), a.local()...) {
+		if !slices.Contains(all, host) {
+			all = append(all, host)
+		}
+	}
+	return all
 }
 
 // Renew makes the server certificates that are missing, near their end, or

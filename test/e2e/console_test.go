@@ -216,6 +216,7 @@ func TestConsoleConnectsOneDevice(t *testing.T) {
 	c.visit(t, "Connect one device")
 	c.sees(t, "main code", "ping localhost")
 	c.shoot(t, "connect1")
+	c.click(t, "localhost")
 	c.click(t, "Next")
 	c.fill(t, "#name", "raspi2")
 	c.shoot(t, "connect2")
@@ -248,6 +249,9 @@ func TestConsoleConnectsOneDevice(t *testing.T) {
 
 	dir := t.TempDir()
 	start(t, dir, plainEnv(dir), client(t, "unzip"), kit).succeed(t)
+	if script, _ := os.ReadFile(filepath.Join(dir, "start.sh")); !strings.Contains(string(script), "--endpoint localhost --port "+s.Port+" ") {
+		t.Errorf("the kit does not connect where the wizard was told:\n%s", script)
+	}
 	start(t, dir, plainEnv(dir), client(t, "mosquitto_pub"), "-h", "localhost", "-p", s.Port, "--cafile", "root-CA.crt",
 		"--cert", "raspi2.cert.pem", "--key", "raspi2.private.key", "-i", "basicPubSub", "-t", "sdk/test/python", "-q", "1", "-m", `"Hello World!  [1]"`).succeed(t)
 	c.sees(t, ".messages li", "Hello World!  [1]")
