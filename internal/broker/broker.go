@@ -27,12 +27,13 @@
 //
 // Broker.order is held while messages for persistent sessions are numbered,
 // delivered and handed to the store, so that the store hears of each queue in the
-// order of its numbers; Broker.mu guards the table of sessions; session.mu a
+// order of its numbers; Broker.mu guards the table of sessions; group.mu the
+// members and the queue of a shared subscription; session.mu a
 // session's queue and subscriptions; acks.mu and outbox.mu what a connection is
 // owed and sent. They are taken in this order and never the other way. Of what is
 // outside the package only Store.Submit is called under Broker.order, only Rights
-// and Now under session.mu, and nothing under the others. The store's callbacks
-// take session.mu: nobody waits for the store while holding it.
+// and Now under group.mu and session.mu, and nothing under the others. The store's
+// callbacks take these two: nobody waits for the store while holding them.
 package broker
 
 import (
@@ -69,9 +70,14 @@ type Broker struct {
 	conns    map[*conn]struct{}  // every connection, also before its CONNECT
 	claims   map[string]chan struct{}
 	groups   map[string]*group // shared subscriptions by their whole filter
+
+	lastShared int64 // the highest number of a message of a group that has ended
+
 	numbers  map[string]number // version numbers of lifecycle events
 	wills    map[string]*pendingWill
 	stopping bool
+
+	sharedSwept time.Time // by Sweep
 
 	retained retained
 	stats    Stats

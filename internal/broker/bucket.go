@@ -22,6 +22,9 @@ func (b *bucket) take(now time.Time, rate, n int) bool {
 	return true
 }
 
+// give puts n tokens back.
+func (b *bucket) give(n int) { b.used = max(0, b.used-float64(n)) }
+
 // borrow takes n tokens even if they are not there, and says how long to wait
 // until they would have been.
 func (b *bucket) borrow(now time.Time, rate, n int) time.Duration {

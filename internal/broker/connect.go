@@ -289,10 +289,12 @@ func (b *Broker) detach(c *conn, e ending) {
 	s.conn.CompareAndSwap(c, nil)
 	s.left, s.leftWhy = now, e.disconnect
 	expiry := s.expiry
-	s.queue.rest()
+	back := s.queue.rest()
 	s.answer, s.scratch = answer{}, nil
 	s.mu.Unlock()
 	s.tidy()
+	s.refreshGroups()
+	giveBack(back)
 	b.stats.Connections.Add(-1)
 	b.stats.Disconnects.Add(1)
 	b.publishWill(c, e, expiry)

@@ -22,7 +22,9 @@ type delivery struct {
 	// What the store must have before the promise is kept: the entries of
 	// queues, and the packet identifier of a publisher's QoS 2 message.
 	rows     []row
+	shared   []*shared // for groups
 	received uint16
+	left     *shared // a group has it no more
 }
 
 // row is one entry of a session's queue on its way to the store.
@@ -139,10 +141,7 @@ func (b *Broker) deliverAll(d *delivery, r *route) {
 		b.deliver(d, &r.targets[i])
 	}
 	for _, g := range r.groups {
-		if sub := b.pick(g); sub != nil {
-			t := sub.target()
-			b.deliver(d, &t)
-		}
+		g.deliver(d)
 	}
 }
 
@@ -176,9 +175,9 @@ const sharedBody = 512
 // written in the order of their numbers, and before anything that was heard of
 // them later.
 func (b *Broker) write(d *delivery) {
-	rows, received, from := d.rows, d.received, d.from
-	d.rows, d.received = nil, 0
-	if len(rows) == 0 && received == 0 {
+	rows, shared, received, left, from := d.rows, d.shared, d.received, d.left, d.from
+	d.rows, d.shared, d.received, d.left = nil, nil, 0, nil
+	if len(rows)+len(shared) == 0 && received == 0 && left == nil {
 		return
 	}
 	body := ""
@@ -188,7 +187,10 @@ func (b *Broker) write(d *delivery) {
 	m, promise := d.kept, d.promise
 	promise.expect()
 	b.Store.Submit(func(tx StoreTx) error {
-		if err := putRows(tx, m, body, rows); err != nil || received == 0 {
+		if err := putRows(tx, m, body, rows); err != nil {
+			return err
+		}
+		if err := putShared(tx, shared, left); err != nil || received == 0 {
 			return err
 		}
 		return tx.PutReceived(from.id, received)
@@ -196,6 +198,9 @@ func (b *Broker) write(d *delivery) {
 		b.failed("queue a message", err)
 		for i := range rows {
 			rows[i].session.wrote(&rows[i].StoredMessage, err)
+		}
+		for _, s := range shared {
+			s.group.wrote(s.number)
 		}
 		promise.settle(err)
 	})
@@ -215,6 +220,19 @@ func putRows(tx StoreTx, m *Message, body string, rows []row) error {
 		}
 	}
 	return nil
+}
+
+// putShared stores a message for groups, and takes one from the group that had it.
+func putShared(tx StoreTx, all []*shared, left *shared) error {
+	for _, s := range all {
+		if err := tx.EnqueueShared(s.group.key, StoredShared{Number: s.number, Until: s.until, Message: s.m}); err != nil {
+			return err
+		}
+	}
+	if left == nil || left.number == 0 {
+		return nil
+	}
+	return tx.DequeueShared(left.group.key, left.number)
 }
 
 // send puts a QoS 0 message into the outbox, unless the reader is too slow.

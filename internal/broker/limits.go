@@ -26,6 +26,8 @@ type Limits struct {
 
 	FiltersPerSubscribe int // 0: no limit
 	Subscriptions       int // per session; 0: no limit
+	ShareGroups         int // shared subscriptions, by their whole filter; 0: no limit
+	ShareMembers        int // sessions in one of them; 0: no limit
 	ReceiveMaximum      int // unacknowledged QoS 1 and 2 PUBLISH packets from a client
 	SendMaximum         int // unacknowledged to a client, if it doesn't ask for less
 	TopicAliases        int // from a client
@@ -35,14 +37,15 @@ type Limits struct {
 	SessionMax                 time.Duration // longest Session Expiry granted; 0: as asked
 	MessageExpiryMax           time.Duration // 0: as asked
 
-	QueueMessages  int           // waiting for one persistent session; newest are dropped beyond
-	ReplayRate     int           // queued messages a second to a client that came back; 0: no limit
-	PublishRate    int           // PUBLISH packets a second from one connection; 0: no limit
-	ByteRate       int           // bytes a second from one connection, delayed beyond; 0: no limit
-	RetryAfter     time.Duration // before an unacknowledged message is sent again on the same connection; 0: never
-	ConnectTimeout time.Duration // from accepting a connection to its whole CONNECT
-	OutboxBytes    int           // waiting for one slow reader's socket
-	Retained       int           // messages kept
+	QueueMessages   int           // waiting for one persistent session; newest are dropped beyond
+	ReplayRate      int           // queued messages a second to a client that came back; 0: no limit
+	ShareReplayRate int           // messages a second to one member of a shared subscription that waited while none was there; 0: no limit
+	PublishRate     int           // PUBLISH packets a second from one connection; 0: no limit
+	ByteRate        int           // bytes a second from one connection, delayed beyond; 0: no limit
+	RetryAfter      time.Duration // before an unacknowledged message is sent again on the same connection; 0: never
+	ConnectTimeout  time.Duration // from accepting a connection to its whole CONNECT
+	OutboxBytes     int           // waiting for one slow reader's socket
+	Retained        int           // messages kept
 }
 
 // AWS gives the rules of AWS IoT Core.
@@ -57,6 +60,8 @@ func AWS() Limits {
 		CloseDeniedClients:  true,
 		FiltersPerSubscribe: 8,
 		Subscriptions:       50,
+		ShareGroups:         10_000, // this and the next are unconfirmed
+		ShareMembers:        100,
 		ReceiveMaximum:      100,
 		SendMaximum:         100,
 		TopicAliases:        8,
@@ -67,6 +72,7 @@ func AWS() Limits {
 		MessageExpiryMax:    604800 * time.Second,
 		QueueMessages:       1000,
 		ReplayRate:          10,
+		ShareReplayRate:     20,
 		PublishRate:         100,
 		ByteRate:            512 << 10,
 		RetryAfter:          20 * time.Second,

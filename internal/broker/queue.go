@@ -29,8 +29,9 @@ type queue struct {
 	tokens  bucket  // for those
 
 	// What the store shall hear when nobody is in a hurry, see session.tidy.
-	gone  []int64 // numbers of messages that are done with
-	marks []mark
+	gone   []int64   // numbers of messages that are done with
+	shared []*shared // messages of groups that are done with
+	marks  []mark
 }
 
 // entry is one message in a queue.
@@ -46,6 +47,7 @@ type entry struct {
 	since    time.Time // when it was sent first
 	sent     time.Time // and last
 	ids      []uint32
+	shared   *shared // as its group has it; nil for others
 
 	confirmed chan struct{} // closed when the client has acknowledged; nil for most
 }
@@ -91,23 +93,24 @@ func (s *session) give(d *delivery, checked *conn, qos mqtt.QoS, retain bool, id
 
 // enqueue adds a QoS 1 or 2 message to the session: sent if there is room in
 // flight, and added to what d must store if the session is persistent. checked is
-// the connection whose right to receive it is known. The caller holds b.order if
+// the connection whose right to receive it is known. It says no if the session has
+// ended or is full. The caller holds b.order if
 // the session is persistent.
-func (s *session) enqueue(d *delivery, checked *conn, qos mqtt.QoS, retain bool, ids []uint32) {
+func (s *session) enqueue(d *delivery, checked *conn, qos mqtt.QoS, retain bool, ids []uint32) (taken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, stored := s.conn.Load(), s.persistent.Load()
 	if s.removed || c == nil && !stored {
-		return
+		return false
 	}
 	if s.isFull(stored) {
 		s.overflow(c, stored)
-		return
+		return false
 	}
 	e := entry{m: d.keep(), qos: qos, retain: retain, ids: ids}
 	if !stored {
 		s.place(c, &e, d, checked)
-		return
+		return true
 	}
 	s.queue.last++
 	e.number = s.queue.last
@@ -117,6 +120,7 @@ func (s *session) enqueue(d *delivery, checked *conn, qos mqtt.QoS, retain bool,
 		stand.PacketID = e.packetID
 	}
 	d.rows = append(d.rows, row{s, stand})
+	return true
 }
 
 // place finds the entry's place in the queue: in flight, in memory or in the store
@@ -206,6 +210,9 @@ func (q *queue) forget(e *entry) {
 	if e.number > 0 {
 		q.gone = append(q.gone, e.number)
 	}
+	if e.shared != nil && e.shared.number > 0 {
+		q.shared = append(q.shared, e.shared)
+	}
 }
 
 type outcome int
@@ -279,8 +286,11 @@ func (s *session) settle(c *conn, packetID uint16, qos mqtt.QoS) {
 	}
 	s.pump(c, &c.work)
 	c.untidy = c.untidy || q.untidy()
-	page := s.wantsPage()
+	page, groups := s.wantsPage(), s.groups
 	s.mu.Unlock()
+	for _, g := range groups {
+		g.pump(&c.work)
+	}
 	if page {
 		go s.loadPages()
 	}
@@ -437,22 +447,27 @@ func (s *session) resumeWith(c *conn) {
 	page := s.wantsPage()
 	s.mu.Unlock()
 	s.tidy()
+	s.refreshGroups()
+	s.pumpGroups(nil)
 	if page {
 		go s.loadPages()
 	}
 }
 
 // rest leaves to the store what waits for a client that went away. Messages in
-// flight stay: they are sent again under their packet identifiers. The caller
-// holds s.mu.
-func (q *queue) rest() {
+// flight stay: they are sent again under their packet identifiers. Those of groups
+// are given back: the standard lets a server wait for the client [MQTT 5.0 4.8.2],
+// but others could do the work. The caller holds s.mu.
+func (q *queue) rest() (back []*shared) {
+	back = q.takeBack(nil)
 	q.flight = slices.DeleteFunc(q.flight, func(e entry) bool { return e.confirmed != nil })
 	if len(q.waiting) == 0 || q.waiting[0].number == 0 {
-		return
+		return back
 	}
 	q.read = q.waiting[0].number - 1
 	q.stored += len(q.waiting)
 	q.waiting, q.bytes = nil, 0
+	return back
 }
 
 // onPubrec is the client's word that it has a QoS 2 message. [MQTT-4.3.3-4]

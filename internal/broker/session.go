@@ -34,6 +34,7 @@ type session struct {
 	principal string
 	subs      map[string]*subscription
 	queue     queue
+	groups    []*group            // of its shared subscriptions; copied on change
 	answer    answer              // see mayReceive
 	scratch   *mqtt.Publish       // see packet; nil until it is needed
 	received  map[uint16]struct{} // QoS 2 from the client, not yet released
@@ -55,14 +56,7 @@ type subscription struct {
 	noLocal           bool
 	retainAsPublished bool
 	id                uint32
-}
-
-// group is a shared subscription: one member gets each message. Its members are
-// guarded by Broker.mu; a route copies them.
-type group struct {
-	key     string // the whole filter, $share/…
-	entry   *subscription
-	members []*subscription
+	replay            bucket // of a member: what waited for the group; guarded by group.mu
 }
 
 // stored gives a session's row.
@@ -102,6 +96,9 @@ func (b *Broker) restore(ctx context.Context) error {
 		return err
 	}
 	b.stats.Sessions.Store(int64(len(b.sessions)))
+	if err := b.restoreShared(ctx); err != nil {
+		return err
+	}
 	return b.countRetained(ctx)
 }
 
@@ -134,7 +131,23 @@ func (b *Broker) unsubscribe(s *session, filter string) bool {
 		return false
 	}
 	b.unhook(filter, old)
+	b.takeBack(s, filter)
 	return true
+}
+
+// takeBack gives others what a client that leaves a shared subscription has not
+// acknowledged.
+func (b *Broker) takeBack(s *session, filter string) {
+	b.mu.Lock()
+	g := b.groups[filter]
+	b.mu.Unlock()
+	if g == nil {
+		return
+	}
+	s.mu.Lock()
+	back := s.queue.takeBack(g)
+	s.mu.Unlock()
+	giveBack(back)
 }
 
 // claim makes the caller the only one that may attach or end a session of this

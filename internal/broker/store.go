@@ -24,6 +24,16 @@ type Store interface {
 	// above after.
 	Queue(ctx context.Context, clientID string, after int64, limit int) ([]StoredMessage, error)
 
+	// SharedQueue reads the messages that wait for a group of a shared
+	// subscription, or for the acknowledgement of a member, in order, with
+	// numbers above after.
+	SharedQueue(ctx context.Context, filter string, after int64, limit int) ([]StoredShared, error)
+	// SharedQueues tells of every group how many messages it has and the highest
+	// number.
+	SharedQueues(ctx context.Context, each func(filter string, count int, last int64)) error
+	// CountShared counts a group's messages with numbers above after, up to last.
+	CountShared(ctx context.Context, filter string, after, last int64) (int, error)
+
 	// Retained reads one retained message; nil without one.
 	Retained(ctx context.Context, topic string) (*RetainedMessage, error)
 	// RetainedFrom reads retained messages in the order of their topics, from
@@ -52,6 +62,12 @@ type StoreTx interface {
 	// MarkSent notes the packet identifier of a QoS 2 message, and whether the
 	// client has it already.
 	MarkSent(clientID string, number int64, packetID uint16, received bool) error
+
+	// EnqueueShared adds a message to a group, by its whole filter.
+	EnqueueShared(filter string, m StoredShared) error
+	DequeueShared(filter string, number int64) error
+	DeleteShared(filter string) error // with the group
+	ExpireShared(now time.Time) error // what has waited long enough, in all groups
 
 	PutReceived(clientID string, packetID uint16) error // QoS 2 from the client
 	DeleteReceived(clientID string, packetID uint16) error
@@ -94,6 +110,14 @@ type StoredMessage struct {
 
 	PacketID uint16 // QoS 2 only: under which it was sent; 0 before
 	Received bool   // QoS 2 only: the client acknowledged having it
+}
+
+// StoredShared is one message of a shared subscription's group. Numbers grow
+// within a group.
+type StoredShared struct {
+	Number  int64
+	Until   time.Time // how long it is kept; zero: for ever
+	Message *message.Message
 }
 
 // RetainedMessage is a topic's last retained message.

@@ -11,17 +11,17 @@ import (
 // session.mu; therefore nobody who holds it waits for the store.
 
 // untidy says whether the store has something to hear.
-func (q *queue) untidy() bool { return len(q.gone) > 0 || len(q.marks) > 0 }
+func (q *queue) untidy() bool { return len(q.gone)+len(q.shared)+len(q.marks) > 0 }
 
 // tidy tells the store which messages are done with, and where QoS 2 messages
 // stand. It is put off until there is nothing better to do: a message that the
 // store still has after a crash is only sent once more.
 func (s *session) tidy() {
 	s.mu.Lock()
-	gone, marks := s.queue.gone, s.queue.marks
-	s.queue.gone, s.queue.marks = nil, nil
+	gone, shared, marks := s.queue.gone, s.queue.shared, s.queue.marks
+	s.queue.gone, s.queue.shared, s.queue.marks = nil, nil, nil
 	s.mu.Unlock()
-	if len(gone) == 0 && len(marks) == 0 {
+	if len(gone)+len(shared)+len(marks) == 0 {
 		return
 	}
 	s.b.submit("settle a queue", func(tx StoreTx) error {
@@ -32,6 +32,11 @@ func (s *session) tidy() {
 		}
 		for _, number := range gone {
 			if err := tx.Dequeue(s.id, number); err != nil {
+				return err
+			}
+		}
+		for _, m := range shared {
+			if err := tx.DequeueShared(m.group.key, m.number); err != nil {
 				return err
 			}
 		}

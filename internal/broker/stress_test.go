@@ -100,14 +100,17 @@ func (l *wire) next() (mqtt.Packet, error) {
 	return l.reader.ReadPacket(mqtt.V5)
 }
 
-// enter connects with a persistent session.
-func (w *world) enter(id string) (*wire, *mqtt.Connack, error) {
+// enter connects, with a persistent session or without one.
+func (w *world) enter(id string, persistent bool) (*wire, *mqtt.Connack, error) {
 	conn, err := net.Dial("tcp", w.listener.Addr().String())
 	if err != nil {
 		return nil, nil, err
 	}
 	link := &wire{conn, mqtt.NewReader(conn, 0)}
-	connect := &mqtt.Connect{ClientID: id, SessionExpiry: mqtt.Some(time.Hour)}
+	connect := &mqtt.Connect{ClientID: id, CleanStart: !persistent}
+	if persistent {
+		connect.SessionExpiry = mqtt.Some(time.Hour)
+	}
 	if err := link.send(connect); err != nil {
 		return nil, nil, err
 	}
@@ -154,7 +157,7 @@ func (p *stressPublisher) run() error {
 func (p *stressPublisher) deliver(m *mqtt.Publish) error {
 	for try := 0; ; try++ {
 		if p.link == nil {
-			link, _, err := p.enter(p.id)
+			link, _, err := p.enter(p.id, true)
 			if err != nil {
 				return err
 			}
@@ -211,7 +214,7 @@ type stressSubscriber struct {
 
 func (s *stressSubscriber) subscribe() error {
 	s.heard, s.known = map[string][]int{}, map[uint16]bool{}
-	link, _, err := s.enter(s.id)
+	link, _, err := s.enter(s.id, true)
 	if err != nil {
 		return err
 	}
@@ -227,7 +230,7 @@ func (s *stressSubscriber) subscribe() error {
 // run reads on one connection after the other until everything has come.
 func (s *stressSubscriber) run(published *atomic.Bool) {
 	for visits := 0; !s.complete(); visits++ {
-		link, ack, err := s.enter(s.id)
+		link, ack, err := s.enter(s.id, true)
 		if err != nil || !ack.SessionPresent {
 			s.errors = append(s.errors, fmt.Errorf("visit %d: session lost: %w", visits, errors.Join(err, io.ErrUnexpectedEOF)))
 			return

@@ -34,6 +34,7 @@ func (c *conn) onSubscribe(p *mqtt.Subscribe) *ending {
 		filters[i] = row.Filter
 	}
 	c.announceSubscriptions("subscribed", filters)
+	c.session.pumpGroups(&c.work)
 	for i, want := range granted {
 		if end := c.sendRetained(want, rows[i], isNew[i]); end != nil {
 			return end
@@ -86,8 +87,32 @@ func (c *conn) grant(row *StoredSubscription, before []StoredSubscription) mqtt.
 	if c.session.full(row.Filter, before, c.b.Limits.Subscriptions) {
 		return refuse(clientError(why.StepSubscribe, mqtt.QuotaExceeded, why.TooManySubscriptions, "filter %s would be number %d", row.Filter, c.b.Limits.Subscriptions+1))
 	}
+	if c.groupFull(row.Filter, before) {
+		return refuse(clientError(why.StepSubscribe, mqtt.QuotaExceeded, why.TooManySubscriptions, "%s has too many members, or there are too many shared subscriptions", row.Filter))
+	}
 	c.b.stats.Subscribes.Add(1)
 	return mqtt.ReasonCode(row.QoS)
+}
+
+// groupFull says whether a shared filter is refused because of its group.
+func (c *conn) groupFull(filter string, before []StoredSubscription) bool {
+	if _, _, shared := topic.Share(filter); !shared || c.session.has(filter) {
+		return false
+	}
+	more := 0
+	for _, row := range before {
+		if _, _, shared := topic.Share(row.Filter); shared && row.Filter != filter && !c.b.hasGroup(row.Filter) {
+			more++
+		}
+	}
+	return c.b.isFull(filter, more)
+}
+
+func (s *session) has(filter string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, has := s.subs[filter]
+	return has
 }
 
 // full says whether the session has no room for one more filter. A filter that

@@ -24,6 +24,7 @@ func (b *Broker) Sweep() {
 	for _, w := range wills {
 		b.release(w)
 	}
+	b.sweepShared(now)
 	b.recountRetained(now)
 }
 

@@ -47,6 +47,7 @@ var serverVerbs = map[string]func(p *play, w *words) error{
 	"journal":    (*play).journal,
 	"stored":     (*play).stored,
 	"retained":   (*play).retained,
+	"shared":     (*play).shared,
 	"handle":     (*play).handle,
 	"handled":    (*play).handled,
 	"disconnect": (*play).disconnect,
@@ -539,6 +540,22 @@ func (p *play) stored(w *words) error {
 		}
 	}
 	return w.unknown()
+}
+
+// shared expects that a group has so many messages in the store.
+func (p *play) shared(w *words) error {
+	filter, want := w.shift(), number(w.shift())
+	p.flushed()
+	got := 0
+	err := p.store.SharedQueues(context.Background(), func(of string, count int, _ int64) {
+		if of == filter {
+			got = count
+		}
+	})
+	if got != want {
+		return fmt.Errorf("there are %d", got)
+	}
+	return errors.Join(err, w.unknown())
 }
 
 // retained expects a topic's retained message, or none.

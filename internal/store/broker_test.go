@@ -347,6 +347,49 @@ func TestFollowerOf(t *testing.T) {
 	})
 }
 
+func TestBrokerSharedQueues(t *testing.T) {
+	ctx := context.Background()
+	until := time.UnixMilli(1_700_000_000_000).UTC()
+	want := []broker.StoredShared{
+		{Number: 3, Message: fullMessage("a")},
+		{Number: 4, Until: until, Message: fullMessage("b")},
+		{Number: 1 << 40, Until: until.Add(time.Millisecond), Message: &message.Message{Topic: "c", QoS: mqtt.QoS1}},
+	}
+	type queue struct {
+		Filter string
+		Count  int
+		Last   int64
+	}
+	eachEngine(t, func(t *testing.T, db *DB) {
+		b := db.Broker(testAccount)
+		inBroker(t, db, func(tx broker.StoreTx) (err error) {
+			for _, m := range want {
+				err = errors.Join(err, tx.EnqueueShared("$share/g/t", m))
+			}
+			return errors.Join(err, tx.EnqueueShared("$share/h/t", want[1]), tx.EnqueueShared("$share/i/t", want[0]))
+		})
+		page, err := b.SharedQueue(ctx, "$share/g/t", 0, 10)
+		if diff := cmp.Diff(want, page); diff != "" || err != nil {
+			t.Errorf("(-want +got):\n%s%v", diff, err)
+		}
+		page, err = b.SharedQueue(ctx, "$share/g/t", 3, 1)
+		if diff := cmp.Diff(want[1:2], page); diff != "" || err != nil {
+			t.Errorf("a page (-want +got):\n%s%v", diff, err)
+		}
+		if n, err := b.CountShared(ctx, "$share/g/t", 3, 4); n != 1 || err != nil {
+			t.Error("count:", n, err)
+		}
+		inBroker(t, db, func(tx broker.StoreTx) error {
+			return errors.Join(tx.DequeueShared("$share/g/t", 3), tx.DequeueShared("$share/g/t", 3), tx.DeleteShared("$share/i/t"), tx.ExpireShared(until))
+		})
+		var queues []queue
+		err = b.SharedQueues(ctx, func(filter string, count int, last int64) { queues = append(queues, queue{filter, count, last}) })
+		if diff := cmp.Diff([]queue{{"$share/g/t", 1, 1 << 40}}, queues); diff != "" || err != nil {
+			t.Errorf("queues (-want +got):\n%s%v", diff, err)
+		}
+	})
+}
+
 func TestBrokerSubmitTellsTheOutcome(t *testing.T) {
 	db := openTest(t, filepath.Join(t.TempDir(), "thingd.db"))
 	var got []string
