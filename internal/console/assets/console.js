@@ -53,8 +53,8 @@
 	});
 	document.addEventListener("change", (event) => {
 		const { show, hide } = event.target.dataset;
-		if (show) each(show, (part) => { part.hidden = false; });
 		if (hide) each(hide, (part) => { part.hidden = true; });
+		if (show) each(show, (part) => { part.hidden = false; });
 	});
 
 	// A private key that nobody has saved is lost with its page.
