@@ -28,7 +28,7 @@ type Config struct {
 	Store     string            `placeholder:"URL" help:"Database: postgres://… for PostgreSQL. Default: SQLite in the data folder."`
 	Bus       string            `placeholder:"URL" help:"Message bus to other nodes, nats://…. Default: none, this is the only node."`
 	Functions map[string]string `name:"function" placeholder:"ARN=URL" help:"Webhook that stands in for a Lambda function: it gets the event as a POST and answers like the function. Repeatable."`
-	Endpoints map[string]string `name:"endpoint" placeholder:"SERVICE=URL" help:"Where rule actions find an AWS service by its signing name, such as sqs=http://localhost:9324, or sqs=https://KEY:SECRET@host?region=REGION with an access key of that service; * stands for all others. S3 is this server's own by default. Repeatable."`
+	Endpoints map[string]string `name:"endpoint" placeholder:"SERVICE=URL" help:"Where rule actions and registration tasks find an AWS service by its signing name, such as sqs=http://localhost:9324, or sqs=https://KEY:SECRET@host?region=REGION with an access key of that service; * stands for all others. S3 is this server's own by default. Repeatable."`
 
 	SealKeyFile string `placeholder:"FILE" help:"File with a key of 32 random bytes that seals private keys and secrets at rest. Make it with: head -c 32 /dev/urandom. Keep a copy: without it the data folder is worthless."`
 

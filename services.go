@@ -132,7 +132,7 @@ func (s *Server) ruleEndpoints() map[string]action.Endpoint {
 func parseEndpoint(address string) (action.Endpoint, error) {
 	at, err := url.Parse(address)
 	if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
-		return action.Endpoint{}, fmt.Errorf("it must be a URL such as https://sqs.example.net, or https://KEY:SECRET@sqs.example.net?region=eu-west-1 with an access key of that service")
+		return action.Endpoint{}, fmt.Errorf("it must be a URL such as https://sqs.example.net, or https://KEY:SECRET@sqs.example.net?region=eu-west-1 with an access key of that service (a / in the secret is written %%2F)")
 	}
 	e := action.Endpoint{Region: at.Query().Get("region")}
 	if at.User != nil {

@@ -17,6 +17,12 @@ type Order struct {
 	Status   Status    // default Inactive; Active or PendingActivation
 	NotAfter time.Time // default: the end of 2049, as on AWS
 	Claim    bool      // of CreateProvisioningClaim: in no list, and deleted after NotAfter
+
+	// Before hears of the certificate when it is signed and not yet kept. Whoever
+	// must not lose it notes its ID here, on disk: should the server end before
+	// the certificate is kept, the note is of a certificate that nobody has. An
+	// error keeps the certificate from coming into being. nil: nobody needs to know.
+	Before func(context.Context, CertificateID) error
 }
 
 // KeyPair is a key that we made for a device. It is told once and not kept.
@@ -96,5 +102,10 @@ func (s *Service) issue(ctx context.Context, public crypto.PublicKey, subject []
 	}
 	cert := s.record(parsed, string(encodeCertificate(der)), o.Status, ModeDefault)
 	cert.Claim = o.Claim
+	if o.Before != nil {
+		if err := o.Before(ctx, cert.ID); err != nil {
+			return Certificate{}, err
+		}
+	}
 	return cert, s.store.Update(ctx, func(tx Tx) error { return tx.PutCertificate(cert) })
 }

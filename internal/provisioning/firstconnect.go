@@ -52,7 +52,7 @@ func (s *Service) firstConnect(ctx context.Context, id pki.CertificateID, leaf *
 	if err := onlyFor(plan, id); err != nil {
 		return err
 	}
-	_, err = s.carryOut(ctx, plan)
+	_, err = s.carryOut(ctx, plan, attempt{})
 	return err
 }
 

@@ -150,11 +150,8 @@ type created struct {
 
 // createKeys is CreateKeysAndCertificate. Its payload says nothing.
 func (s *Service) createKeys(ctx context.Context, _ *request) (any, error) {
-	cert, keys, err := s.pki.CreateKeys(ctx, pki.Order{Status: pki.PendingActivation})
-	if err != nil {
-		return nil, err
-	}
-	token, err := s.newToken(ctx, cert.ID)
+	token, note := s.newToken()
+	cert, keys, err := s.pki.CreateKeys(ctx, pki.Order{Status: pki.PendingActivation, Before: note})
 	return created{token, cert.ID, cert.PEM, keys.Private}, err
 }
 
@@ -169,14 +166,11 @@ func (s *Service) createFromCSR(ctx context.Context, r *request) (any, error) {
 	if in.CSR == "" {
 		return nil, &refusal{400, "InvalidCsr", "Certificate signing request cannot be empty."}
 	}
-	cert, err := s.pki.CreateFromCSR(ctx, in.CSR, pki.Order{Status: pki.PendingActivation})
+	token, note := s.newToken()
+	cert, err := s.pki.CreateFromCSR(ctx, in.CSR, pki.Order{Status: pki.PendingActivation, Before: note})
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.CodeInvalidRequest {
 		return nil, &refusal{400, "InvalidCsr", f.Message}
 	}
-	if err != nil {
-		return nil, err
-	}
-	token, err := s.newToken(ctx, cert.ID)
 	return created{Token: token, Certificate: cert.ID, PEM: cert.PEM}, err
 }
 
@@ -264,7 +258,7 @@ func (s *Service) provisionBy(ctx context.Context, r *request, record Template, 
 	if err := onlyFor(plan, cert.ID); err != nil {
 		return Registered{}, err
 	}
-	return s.carryOut(ctx, plan)
+	return s.carryOut(ctx, plan, attempt{})
 }
 
 // clients gives the parameters that are not the server's to set.

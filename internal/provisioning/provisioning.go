@@ -44,28 +44,34 @@ type Config struct {
 	// Objects holds the files of registration tasks. nil: tasks are refused.
 	Objects Objects
 
+	// Manifests is the folder where manifests lie while they are imported. "":
+	// imports are refused.
+	Manifests string
+
 	Now   func() time.Time // nil: time.Now
-	NewID func() string    // nil: random UUIDs. IDs of tasks
+	NewID func() string    // nil: random UUIDs. IDs of tasks and imports
 	Log   *slog.Logger     // nil: slog.Default
 }
 
 // Service provisions devices of one account.
 type Service struct {
-	store    Store
-	scope    arn.Scope
-	registry *registry.Service
-	pki      *pki.Service
-	access   *access.Service
-	invoke   func(ctx context.Context, functionARN string, payload []byte) ([]byte, error)
-	objects  Objects
-	now      func() time.Time
-	newID    func() string
-	log      *slog.Logger
+	store     Store
+	scope     arn.Scope
+	registry  *registry.Service
+	pki       *pki.Service
+	access    *access.Service
+	invoke    func(ctx context.Context, functionARN string, payload []byte) ([]byte, error)
+	objects   Objects
+	manifests string
+	now       func() time.Time
+	newID     func() string
+	log       *slog.Logger
 
-	names keyLocks // of things that are being registered
-	certs keyLocks // of certificates that are being provisioned
-	lanes lanes    // requests over MQTT
-	tasks running  // registration tasks
+	names   keyLocks // of things that are being registered
+	certs   keyLocks // of certificates that are being provisioned
+	lanes   lanes    // requests over MQTT
+	tasks   running  // registration tasks
+	imports running  // of manifests
 
 	life context.Context // ends with Close
 	end  context.CancelFunc
@@ -75,7 +81,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, scope: c.Scope, registry: c.Registry, pki: c.PKI, access: c.Access,
-		invoke: c.Invoke, objects: c.Objects, now: c.Now, newID: c.NewID, log: c.Log,
+		invoke: c.Invoke, objects: c.Objects, manifests: c.Manifests, now: c.Now, newID: c.NewID, log: c.Log,
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -90,14 +96,28 @@ func New(c Config) *Service {
 	return s
 }
 
-// Close takes no more requests, ends the tasks where they are and waits for what
-// is under way, at most until ctx ends.
+// Resume takes up the tasks and imports that the server's last end has
+// interrupted. Call it once, before anybody starts one.
+func (s *Service) Resume(ctx context.Context) error {
+	if err := s.sweep(ctx); err != nil {
+		return err
+	}
+	if err := s.resumeTasks(ctx); err != nil {
+		return err
+	}
+	return s.resumeImports(ctx)
+}
+
+// Close takes no more requests, ends the tasks and imports where they are, to be
+// resumed, and waits for what is under way, at most until ctx ends.
 func (s *Service) Close(ctx context.Context) error {
 	s.tasks.stopAll()
+	s.imports.stopAll()
 	over := make(chan struct{})
 	go func() {
 		s.lanes.close()
 		s.tasks.wait()
+		s.imports.wait()
 		close(over)
 	}()
 	defer s.end()
@@ -128,10 +148,13 @@ func (s *Service) input(parameters map[string]string) template.Input {
 	return template.Input{Parameters: parameters, Region: s.scope.Region, Account: s.scope.Account, Partition: partition}
 }
 
-// Purge forgets what has expired: claims, and ownership tokens with the
-// certificates that nobody used.
+// Purge forgets what has expired: claims, ownership tokens with the certificates
+// that nobody used, and the reports of old imports.
 func (s *Service) Purge(ctx context.Context) error {
 	if err := s.purgeTokens(ctx); err != nil {
+		return err
+	}
+	if err := s.purgeImports(ctx); err != nil {
 		return err
 	}
 	return s.store.Update(ctx, func(tx Tx) error { return tx.DeleteClaims(s.timestamp()) })

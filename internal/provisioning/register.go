@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"maps"
 	"slices"
@@ -37,13 +38,24 @@ func (s *Service) RegisterThing(ctx context.Context, body string, parameters map
 	if err != nil {
 		return Registered{}, err
 	}
-	return s.carryOut(ctx, plan)
+	return s.carryOut(ctx, plan, attempt{})
+}
+
+// attempt lets a plan that the end of the server has torn be carried out again as
+// if it had never begun. The zero value is for plans that nobody comes back to.
+type attempt struct {
+	// Before is the certificate that the torn attempt was about to make; it may
+	// have come into being or not. "": there was none.
+	Before pki.CertificateID
+	// Note hears of the certificate that this attempt is about to make.
+	Note func(context.Context, pki.CertificateID) error
 }
 
 // undertaking is one plan on its way.
 type undertaking struct {
 	*Service
 	plan template.Plan
+	try  attempt
 	done Registered
 	cert pki.Certificate
 	own  bool // the certificate was made for this plan
@@ -52,13 +64,13 @@ type undertaking struct {
 }
 
 // carryOut does what a plan says, all of it or nothing.
-func (s *Service) carryOut(ctx context.Context, plan template.Plan) (Registered, error) {
+func (s *Service) carryOut(ctx context.Context, plan template.Plan, try attempt) (Registered, error) {
 	if plan.Thing != nil {
 		// Two devices that claim one name must not both believe that they made
 		// the thing: the one that fails would take it from the other.
 		defer s.names.lock(plan.Thing.Name)()
 	}
-	u := &undertaking{Service: s, plan: plan, done: Registered{
+	u := &undertaking{Service: s, plan: plan, try: try, done: Registered{
 		ResourceARNs: map[string]string{}, DeviceConfiguration: plan.DeviceConfiguration}}
 	for _, step := range []func(context.Context) error{u.certificate, u.policies, u.thing, u.attach, u.status} {
 		if err := step(ctx); err != nil {
@@ -111,7 +123,7 @@ func (u *undertaking) certificate(ctx context.Context) (err error) {
 	case c == nil:
 		return nil
 	case c.Request != "":
-		u.cert, err = u.pki.CreateFromCSR(ctx, c.Request, pki.Order{Status: pki.Inactive})
+		u.cert, err = u.issue(ctx, c.Request)
 		u.own = err == nil
 	case c.PEM != "":
 		u.cert, u.own, err = u.registerCertificate(ctx, c)
@@ -122,25 +134,64 @@ func (u *undertaking) certificate(ctx context.Context) (err error) {
 		return err
 	}
 	if u.own {
-		id := u.cert.ID
-		u.orElse(func(ctx context.Context) error { return u.pki.Delete(ctx, id, true) })
+		u.orElse(u.deleteCertificate)
 	}
 	u.done.CertificatePEM = u.cert.PEM
 	u.done.ResourceARNs[c.LogicalID] = u.pki.ARN(u.cert.ID)
 	return nil
 }
 
+// issue makes the certificate of a signing request, unless a torn attempt has.
+func (u *undertaking) issue(ctx context.Context, request string) (pki.Certificate, error) {
+	if u.try.Before != "" {
+		cert, err := u.pki.Describe(ctx, u.try.Before)
+		if !fault.Is(err, fault.CodeNotFound) {
+			return cert, err
+		}
+	}
+	return u.pki.CreateFromCSR(ctx, request, pki.Order{Status: pki.Inactive, Before: u.try.Note})
+}
+
 // registerCertificate registers a certificate under its CA, unless it is
-// registered.
-func (u *undertaking) registerCertificate(ctx context.Context, c *template.Certificate) (pki.Certificate, bool, error) {
-	cert, err := u.pki.Register(ctx, c.PEM, c.CAPEM, pki.Inactive)
+// registered; own says whether this plan did, now or in a torn attempt.
+func (u *undertaking) registerCertificate(ctx context.Context, c *template.Certificate) (cert pki.Certificate, own bool, err error) {
+	if err := u.noteRegistration(ctx, c.PEM); err != nil {
+		return cert, false, err
+	}
+	cert, err = u.pki.Register(ctx, c.PEM, c.CAPEM, pki.Inactive)
 	if err == nil {
 		return cert, true, nil
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.CodeAlreadyExists {
 		cert, err = u.pki.Describe(ctx, pki.CertificateID(f.ResourceID))
 	}
-	return cert, false, err
+	return cert, err == nil && cert.ID == u.try.Before, err
+}
+
+// noteRegistration notes a certificate that is not registered yet. What cannot be
+// read is for Register to refuse.
+func (u *undertaking) noteRegistration(ctx context.Context, text string) error {
+	block, _ := pem.Decode([]byte(text))
+	if u.try.Note == nil || block == nil {
+		return nil
+	}
+	id := pki.IDOf(block.Bytes)
+	_, err := u.pki.Describe(ctx, id)
+	if fault.Is(err, fault.CodeNotFound) {
+		err = u.try.Note(ctx, id)
+	}
+	return err
+}
+
+// deleteCertificate takes back the certificate that was made for this plan. One
+// of a torn attempt may be ACTIVE already.
+func (u *undertaking) deleteCertificate(ctx context.Context) error {
+	if u.cert.Status == pki.Active {
+		if err := u.pki.SetStatus(ctx, u.cert.ID, pki.Inactive); err != nil {
+			return err
+		}
+	}
+	return u.pki.Delete(ctx, u.cert.ID, true)
 }
 
 // policies makes the policies that are given by document. They are not taken
@@ -190,15 +241,13 @@ func (u *undertaking) thing(ctx context.Context) error {
 	if !fault.Is(err, fault.CodeNotFound) {
 		return err
 	}
-	_, err = u.registry.CreateThing(ctx, registry.NewThing{Name: want.Name, Type: want.Type, BillingGroup: want.BillingGroup, Attributes: want.Attributes})
+	_, err = u.registry.CreateThing(ctx, registry.NewThing{Name: want.Name, Type: want.Type, BillingGroup: want.BillingGroup,
+		Attributes: want.Attributes, Groups: want.Groups})
 	if err != nil {
 		return err
 	}
 	u.orElse(func(ctx context.Context) error { return u.registry.DeleteThing(ctx, want.Name, nil) })
-	if len(want.Groups) == 0 {
-		return nil
-	}
-	return u.registry.UpdateThingGroupsForThing(ctx, want.Name, want.Groups, nil)
+	return nil
 }
 
 // override changes an existing thing as OverrideSettings say.
@@ -303,7 +352,7 @@ func (u *undertaking) attach(ctx context.Context) error {
 		before[p.Name] = true
 	}
 	for _, p := range u.plan.Policies {
-		if before[p.Name] {
+		if before[p.Name] && !u.own { // a torn attempt's attachments are ours, too
 			continue
 		}
 		if err := u.access.AttachPolicy(ctx, p.Name, principal); err != nil {
@@ -326,7 +375,7 @@ func (u *undertaking) attachThing(ctx context.Context, principal string) error {
 	if err := u.registry.AttachThingPrincipal(ctx, name, principal, u.plan.Certificate.Exclusive); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(links, func(l registry.Link) bool { return l.Thing == name }) {
+	if !u.own && slices.ContainsFunc(links, func(l registry.Link) bool { return l.Thing == name }) {
 		return nil
 	}
 	u.orElse(func(ctx context.Context) error { return u.registry.DetachThingPrincipal(ctx, name, principal) })

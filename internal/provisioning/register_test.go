@@ -87,13 +87,19 @@ func TestRegisterThingTakesBackWhatItDid(t *testing.T) {
 	}
 }
 
+// registerCA registers somebody's CA.
+func (h *house) registerCA(a authority) {
+	h.t.Helper()
+	code, err := h.pki.RegistrationCode(h.t.Context())
+	must(h.t, err)
+	_, err = h.pki.RegisterCA(h.t.Context(), pki.CAOrder{PEM: text(a.cert), Verification: text(a.leaf(h.t, pkix.Name{CommonName: code})), Active: true})
+	must(h.t, err)
+}
+
 func TestRegisterThingUsesRegisteredCertificates(t *testing.T) {
 	h := newHouse(t)
 	a := newAuthority(t)
-	code, err := h.pki.RegistrationCode(t.Context())
-	must(t, err)
-	_, err = h.pki.RegisterCA(t.Context(), pki.CAOrder{PEM: text(a.cert), Verification: text(a.leaf(t, pkix.Name{CommonName: code})), Active: true})
-	must(t, err)
+	h.registerCA(a)
 	body := `{"Parameters":{"Pem":{"Type":"String"}},"Resources":{"c":{"Type":"AWS::IoT::Certificate","Properties":{"CertificatePem":{"Ref":"Pem"}}},
 		"t":{"Type":"AWS::IoT::Thing","Properties":{"ThingName":"x"}}}}`
 	values := map[string]string{"Pem": text(a.leaf(t, pkix.Name{CommonName: "x"}))}

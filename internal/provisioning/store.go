@@ -51,6 +51,24 @@ type Tx interface {
 	PutTask(Task) error
 	// Tasks lists the newest first, after the given place; status "" takes all.
 	Tasks(status TaskStatus, after TaskKey, limit int) ([]Task, error)
+
+	ImportJob(id string) (ImportJob, bool, error)
+	PutImportJob(ImportJob) error
+	DeleteImportJob(id string) error
+	// ImportJobs lists the newest first, after the given place; status "" takes all.
+	ImportJobs(status TaskStatus, after TaskKey, limit int) ([]ImportJob, error)
+
+	// PutOutcome writes the outcome of one line of a job, over the one it has.
+	PutOutcome(job string, o Outcome) error
+	// Outcomes lists by line, after the given one; state "" takes all.
+	Outcomes(job string, state OutcomeState, after, limit int) ([]Outcome, error)
+	// CountOutcomes counts the outcomes of each state.
+	CountOutcomes(job string) (map[OutcomeState]int, error)
+	// DeleteOutcomes deletes at most limit outcomes and gives the number.
+	DeleteOutcomes(job string, limit int) (int, error)
+	// NextJob gives the first job behind the given one that has outcomes; "" where
+	// there is none.
+	NextJob(after string) (string, error)
 }
 
 // Template is the record of a provisioning template without its bodies.
@@ -91,7 +109,7 @@ type Token struct {
 	BusyUntil   time.Time // somebody is using it; zero: nobody is
 }
 
-// TaskKey is a place in the list of tasks; the zero value is its start.
+// TaskKey is a place in the list of tasks or of imports; the zero value is its start.
 type TaskKey struct {
 	Created time.Time
 	ID      string

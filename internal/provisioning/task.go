@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"strconv"
-	"sync"
 	"time"
 
 	"thingd/internal/fault"
@@ -14,14 +13,21 @@ import (
 
 // Objects holds files under buckets and keys, as S3 does.
 type Objects interface {
-	// Get opens a file and tells its length in bytes, -1 if that is unknown. The
-	// role is the one that the task's owner named for reading it.
-	Get(ctx context.Context, bucket, key, roleARN string) (body io.ReadCloser, length int64, err error)
+	// Get opens a file. The role is the one that the task's owner named for
+	// reading it.
+	Get(ctx context.Context, bucket, key, roleARN string) (Object, error)
 	// Put writes a file, as the account itself: a role that may read the input
 	// need not be allowed to write.
 	Put(ctx context.Context, bucket, key string, body io.ReadSeeker) error
 	// Presign makes an address from which anybody can get the file for a while.
 	Presign(ctx context.Context, bucket, key string, life time.Duration) (url string, err error)
+}
+
+// Object is a file of Objects, open to be read.
+type Object struct {
+	Body    io.ReadCloser
+	Length  int64  // bytes; -1: unknown
+	Version string // another one for other content (S3: the ETag); "": unknown
 }
 
 // TaskStatus is where a registration task is.
@@ -47,58 +53,10 @@ type Task struct {
 	Successes    int
 	Failures     int
 	Percent      int
+	InputVersion string // of the input when the task first read it; "" before that
 	Created      time.Time
 	Modified     time.Time
 }
-
-// running are the tasks of this process. The zero value has none.
-type running struct {
-	mu     sync.Mutex
-	stop   map[string]context.CancelCauseFunc
-	closed bool
-	under  sync.WaitGroup
-}
-
-// begin runs a task; false after stopAll.
-func (r *running) begin(life context.Context, id string, run func(context.Context)) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return false
-	}
-	ctx, stop := context.WithCancelCause(life)
-	if r.stop == nil {
-		r.stop = map[string]context.CancelCauseFunc{}
-	}
-	r.stop[id] = stop
-	r.under.Go(func() {
-		run(ctx)
-		stop(nil)
-		r.mu.Lock()
-		delete(r.stop, id)
-		r.mu.Unlock()
-	})
-	return true
-}
-
-func (r *running) cancel(id string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if stop := r.stop[id]; stop != nil {
-		stop(errCancelled)
-	}
-}
-
-func (r *running) stopAll() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed = true
-	for _, stop := range r.stop {
-		stop(errStopped)
-	}
-}
-
-func (r *running) wait() { r.under.Wait() }
 
 // StartTask registers the devices of a file in the background (AWS operation
 // StartThingRegistrationTask). One task runs at a time.
@@ -106,13 +64,12 @@ func (s *Service) StartTask(ctx context.Context, body, bucket, key, roleARN stri
 	if s.objects == nil {
 		return Task{}, fault.NotImplemented("thing registration tasks need S3, which this server is not connected to; use RegisterThing")
 	}
-	t, err := template.Parse(body, template.API)
-	if err != nil {
+	if _, err := template.Parse(body, template.API); err != nil {
 		return Task{}, err
 	}
 	now := s.timestamp()
 	task := Task{ID: s.newID(), TemplateBody: body, Bucket: bucket, Key: key, RoleARN: roleARN, Status: InProgress, Created: now, Modified: now}
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err := s.store.Update(ctx, func(tx Tx) error {
 		for _, status := range []TaskStatus{InProgress, Cancelling} {
 			if others, err := tx.Tasks(status, TaskKey{}, 1); err != nil {
 				return err
@@ -125,10 +82,8 @@ func (s *Service) StartTask(ctx context.Context, body, bucket, key, roleARN stri
 	if err != nil {
 		return Task{}, err
 	}
-	if !s.tasks.begin(s.life, task.ID, func(ctx context.Context) { s.runTask(ctx, task, t) }) {
-		return Task{}, fault.New(fault.CodeServiceUnavailable, "the server is stopping")
-	}
-	return task, nil
+	s.tasks.begin(s.life, task.ID, func(life, work context.Context) { s.runTask(life, work, task) })
+	return task, nil // a server that is stopping takes it up when it is back
 }
 
 // StopTask ends a task where it is (StopThingRegistrationTask). What it has
@@ -175,14 +130,9 @@ func (s *Service) Task(ctx context.Context, id string) (task Task, err error) {
 // (ListThingRegistrationTasks).
 func (s *Service) Tasks(ctx context.Context, status TaskStatus, p registry.Page) (all []Task, next string, err error) {
 	list := registry.List{"thing registration tasks", string(status)}
-	keys, err := list.Keys(p.Token, 2)
+	after, err := placeIn(list, p)
 	if err != nil {
 		return nil, "", err
-	}
-	var after TaskKey
-	if keys[1] != "" {
-		ms, _ := strconv.ParseInt(keys[0], 10, 64) // the token's digest vouches for it
-		after = TaskKey{time.UnixMilli(ms).UTC(), keys[1]}
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
 		all, err = tx.Tasks(status, after, p.Limit()+1)
@@ -194,6 +144,16 @@ func (s *Service) Tasks(ctx context.Context, status TaskStatus, p registry.Page)
 	all = all[:p.Limit()]
 	last := all[len(all)-1]
 	return all, list.Token(strconv.FormatInt(last.Created.UnixMilli(), 10), last.ID), nil
+}
+
+// placeIn gives the place that a page begins behind.
+func placeIn(list registry.List, p registry.Page) (TaskKey, error) {
+	keys, err := list.Keys(p.Token, 2)
+	if err != nil || keys[1] == "" {
+		return TaskKey{}, err
+	}
+	ms, _ := strconv.ParseInt(keys[0], 10, 64) // the token's digest vouches for it
+	return TaskKey{time.UnixMilli(ms).UTC(), keys[1]}, nil
 }
 
 // Report is one of the two files that a task writes.
@@ -232,27 +192,21 @@ func (s *Service) ReportLinks(ctx context.Context, id string, r Report) ([]strin
 	return []string{url}, err
 }
 
-// RecoverTasks ends the tasks that the server's last end has torn: which of
-// their lines were registered was only noted now and then, so they are not taken
-// up again. Call it once, before anybody starts a task.
-func (s *Service) RecoverTasks(ctx context.Context) error {
-	return s.store.Update(ctx, func(tx Tx) error {
-		for _, status := range []TaskStatus{InProgress, Cancelling} {
-			torn, err := tx.Tasks(status, TaskKey{}, registry.PageSizeMax)
-			if err != nil {
-				return err
-			}
-			for _, task := range torn {
-				task.Status, task.Modified = Failed, s.timestamp()
-				task.Message = "The server ended while the task ran, and its reports are lost. Devices that were registered stay; start the task again for the rest."
-				if status == Cancelling {
-					task.Status, task.Message = Cancelled, ""
-				}
-				if err := tx.PutTask(task); err != nil {
-					return err
-				}
-			}
+// resumeTasks takes up the tasks that the server's last end has interrupted, and
+// throws away what ended ones have left.
+func (s *Service) resumeTasks(ctx context.Context) error {
+	for _, status := range []TaskStatus{InProgress, Cancelling} {
+		var torn []Task
+		err := s.store.View(ctx, func(tx Tx) (err error) {
+			torn, err = tx.Tasks(status, TaskKey{}, registry.PageSizeMax)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		for _, task := range torn {
+			s.tasks.begin(s.life, task.ID, func(life, work context.Context) { s.runTask(life, work, task) })
+		}
+	}
+	return nil
 }

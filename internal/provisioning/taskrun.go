@@ -13,20 +13,21 @@ import (
 	"time"
 
 	"thingd/internal/fault"
+	"thingd/internal/pki"
 	"thingd/internal/provisioning/template"
 )
 
 const (
 	lineMax     = 256 << 10 // bytes of one line of input: a signing request takes two
-	taskWorkers = 8         // lines at a time, so that their commits share an fsync
+	taskWorkers = 16        // lines at a time, so that their commits share an fsync
 	noteEvery   = time.Second
-	finishTime  = time.Minute // to write the reports of a task that was stopped
 )
 
 var (
 	errCancelled = errors.New("the task was cancelled")
 	errStopped   = errors.New("the server was stopped while the task ran")
 	errLongLine  = fmt.Errorf("the line is longer than %d bytes", lineMax)
+	errChanged   = errors.New("the input has changed since the task began to read it")
 )
 
 // run is a task under way.
@@ -34,43 +35,42 @@ type run struct {
 	*Service
 	template *template.Template
 	length   int64 // of the input, bytes; -1: unknown
+	stop     context.CancelCauseFunc
 
-	mu     sync.Mutex
-	task   Task
-	read   int64 // bytes of input
-	noted  time.Time
-	broken error // writing a report failed
-	report map[Report]*spool
+	mu    sync.Mutex
+	task  Task
+	read  int64 // bytes of input
+	noted time.Time
 }
 
-// spool is a report on its way: a temporary file, because it may be large and is
-// known only at the end.
-type spool struct {
-	file *os.File
-	w    *bufio.Writer
-}
-
-func (s *Service) runTask(ctx context.Context, task Task, t *template.Template) {
-	r := &run{Service: s, template: t, task: task, report: map[Report]*spool{}}
-	err := r.all(ctx)
-	r.finish(ctx, err)
-}
-
-// all registers every line of the input.
-func (r *run) all(ctx context.Context) error {
-	for _, name := range []Report{Results, Errors} {
-		file, err := os.CreateTemp("", "thingd-report-")
-		if err != nil {
-			return err
-		}
-		r.report[name] = &spool{file, bufio.NewWriter(file)}
+// runTask runs a task to its end, from where it is. If the server ends before,
+// it stays as it is and is taken up when the server is back.
+func (s *Service) runTask(life, work context.Context, task Task) {
+	work, stop := context.WithCancelCause(work)
+	defer stop(nil)
+	r := &run{Service: s, task: task, stop: stop}
+	err := errCancelled
+	if task.Status != Cancelling {
+		err = endOf(work, r.all(work))
 	}
-	input, length, err := r.objects.Get(ctx, r.task.Bucket, r.task.Key, r.task.RoleARN)
+	if life.Err() == nil {
+		r.finish(life, err)
+	}
+}
+
+// all registers every line of the input that has no outcome yet.
+func (r *run) all(ctx context.Context) (err error) {
+	if r.template, err = template.Parse(r.task.TemplateBody, template.API); err != nil {
+		return err
+	}
+	if err := r.recall(ctx); err != nil {
+		return err
+	}
+	input, err := r.open(ctx)
 	if err != nil {
-		return fmt.Errorf("the input cannot be read: %w", err)
+		return err
 	}
 	defer input.Close()
-	r.length = length
 	lines := make(chan line)
 	var workers sync.WaitGroup
 	for range taskWorkers {
@@ -80,10 +80,41 @@ func (r *run) all(ctx context.Context) error {
 			}
 		})
 	}
-	err = readLines(ctx, input, lines)
+	before := &ledger{Service: r.Service, job: r.task.ID}
+	err = readLines(input, func(l line) error { return r.offer(ctx, lines, before, l) })
 	close(lines)
 	workers.Wait()
-	return errors.Join(err, context.Cause(ctx), r.broken)
+	return err
+}
+
+// recall counts what was done before.
+func (r *run) recall(ctx context.Context) error {
+	n, err := r.counts(ctx, r.task.ID)
+	r.task.Successes, r.task.Failures = n[Made], n[Broken]
+	return err
+}
+
+// open opens the input. Line numbers say which lines were done, so an input that
+// was changed meanwhile cannot be gone on with.
+func (r *run) open(ctx context.Context) (io.ReadCloser, error) {
+	input, err := r.objects.Get(ctx, r.task.Bucket, r.task.Key, r.task.RoleARN)
+	if err != nil {
+		return nil, fmt.Errorf("the input cannot be read: %w", err)
+	}
+	r.length = input.Length
+	switch r.task.InputVersion {
+	case input.Version:
+	case "":
+		r.task.InputVersion = input.Version
+		err = r.keep(ctx, nil)
+	default:
+		err = errChanged
+	}
+	if err != nil {
+		input.Body.Close()
+		return nil, err
+	}
+	return input.Body, nil
 }
 
 // line is one line of the input.
@@ -92,10 +123,11 @@ type line struct {
 	text   []byte
 	size   int // bytes in the input
 	err    error
+	before Outcome // what became of it before the server's last end; zero: nothing
 }
 
 // readLines gives the lines of an input that are not empty.
-func readLines(ctx context.Context, input io.Reader, lines chan<- line) error {
+func readLines(input io.Reader, give func(line) error) error {
 	in := bufio.NewReaderSize(input, lineMax)
 	for number := 1; ; number++ {
 		l := line{number: number}
@@ -111,15 +143,32 @@ func readLines(ctx context.Context, input io.Reader, lines chan<- line) error {
 		}
 		l.text = bytes.Clone(bytes.TrimSpace(text))
 		if len(l.text) > 0 || l.err != nil {
-			select {
-			case lines <- l:
-			case <-ctx.Done():
-				return nil
+			if err := give(l); err != nil {
+				return err
 			}
 		}
 		if err != nil {
 			return nil
 		}
+	}
+}
+
+// offer hands a line to the workers, unless it was done before.
+func (r *run) offer(ctx context.Context, lines chan<- line, before *ledger, l line) (err error) {
+	if l.before, err = before.of(ctx, l.number); err != nil {
+		return err
+	}
+	if l.before.State != "" && l.before.State != Begun {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.read += int64(l.size)
+		return nil
+	}
+	select {
+	case lines <- l:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -129,24 +178,42 @@ func (r *run) one(ctx context.Context, l line) {
 	if ctx.Err() != nil && err != nil {
 		return // not the device's fault; the report has the lines that were tried
 	}
+	outcome := r.outcome(l, done, err)
+	if err := r.keepOutcome(ctx, r.task.ID, outcome); err != nil {
+		r.stop(fmt.Errorf("the outcome of line %d cannot be kept: %w", l.number, err))
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.read += int64(l.size)
-	if err == nil {
+	if outcome.State == Made {
 		r.task.Successes++
-		r.write(Results, map[string]any{"lineNumber": l.number, "response": map[string]any{
-			"certificatePem": done.CertificatePEM, "resourceArns": done.ResourceARNs}})
 	} else {
 		r.task.Failures++
-		code, text := fault.CodeOf(err), "The registration failed; the server's log has the reason."
-		if f, ok := errors.AsType[*fault.Error](err); ok {
-			text = f.Message
-		} else {
-			r.log.Error("a line of a registration task failed", "task", r.task.ID, "line", l.number, "error", err)
-		}
-		r.write(Errors, map[string]any{"lineNumber": l.number, "errorCode": string(code), "errorMessage": text})
 	}
 	r.note(ctx)
+}
+
+// outcome writes the line of the report.
+func (r *run) outcome(l line, done Registered, err error) Outcome {
+	entry := map[string]any{"lineNumber": l.number}
+	state := Made
+	if err == nil {
+		entry["response"] = map[string]any{"certificatePem": done.CertificatePEM, "resourceArns": done.ResourceARNs}
+	} else {
+		state = Broken
+		text := reason(err)
+		if _, ok := errors.AsType[*fault.Error](err); !ok {
+			r.log.Error("a line of a registration task failed", "task", r.task.ID, "line", l.number, "error", err)
+			text = unsaid
+		}
+		entry["errorCode"], entry["errorMessage"] = string(fault.CodeOf(err)), text
+	}
+	text, err := json.Marshal(entry)
+	if err != nil {
+		panic("provisioning: a line of a report does not marshal: " + err.Error())
+	}
+	return Outcome{Line: l.number, State: state, Text: string(text)}
 }
 
 func (r *run) register(ctx context.Context, l line) (Registered, error) {
@@ -161,18 +228,12 @@ func (r *run) register(ctx context.Context, l line) (Registered, error) {
 	if err != nil {
 		return Registered{}, err
 	}
-	return r.carryOut(ctx, plan)
-}
-
-// write adds a line to a report. The caller holds r.mu.
-func (r *run) write(name Report, entry any) {
-	text, err := json.Marshal(entry)
-	if err == nil {
-		_, err = r.report[name].w.Write(append(text, '\n'))
-	}
-	if err != nil && r.broken == nil {
-		r.broken = fmt.Errorf("the reports cannot be written: %w", err)
-	}
+	return r.carryOut(ctx, plan, attempt{
+		Before: pki.CertificateID(l.before.Text),
+		Note: func(ctx context.Context, id pki.CertificateID) error {
+			return r.keepOutcome(ctx, r.task.ID, Outcome{Line: l.number, State: Begun, Text: string(id)})
+		},
+	})
 }
 
 // note keeps the progress, now and then. The caller holds r.mu.
@@ -191,7 +252,7 @@ func (r *run) note(ctx context.Context) {
 }
 
 // keep writes the record of the task; a status that StopTask gave it stays until
-// the end.
+// the end, and ends the work, whichever process it was called in.
 func (r *run) keep(ctx context.Context, end *TaskStatus) error {
 	return r.store.Update(ctx, func(tx Tx) error {
 		stored, err := findTask(tx, r.task.ID)
@@ -202,15 +263,17 @@ func (r *run) keep(ctx context.Context, end *TaskStatus) error {
 		row.Modified, row.Status = r.timestamp(), stored.Status
 		if end != nil {
 			row.Status = *end
+		} else if stored.Status == Cancelling {
+			r.stop(errCancelled)
 		}
 		return tx.PutTask(row)
 	})
 }
 
 // finish puts the reports where their owner finds them and says how it ended.
+// Until that is on disk the outcomes stay: a server that ends meanwhile does it
+// again.
 func (r *run) finish(ctx context.Context, failure error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
-	defer cancel()
 	status := Completed
 	switch {
 	case errors.Is(failure, errCancelled):
@@ -218,36 +281,53 @@ func (r *run) finish(ctx context.Context, failure error) {
 	case failure != nil:
 		status = Failed
 	}
-	for name, report := range r.report {
-		if err := r.deliver(ctx, name, report); err != nil && failure == nil {
-			status, failure = Failed, fmt.Errorf("the report cannot be written: %w", err)
-		}
+	err := errors.Join(r.recall(ctx), r.report(ctx))
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil && failure == nil {
+		status, failure = Failed, fmt.Errorf("the report cannot be written: %w", err)
 	}
 	if failure != nil {
-		r.task.Message = failure.Error()
+		r.task.Message = reason(failure)
 	}
 	if status == Completed {
 		r.task.Percent = 100
 	}
 	if err := r.keep(ctx, &status); err != nil {
 		r.log.Error("the end of a registration task could not be kept", "task", r.task.ID, "status", status, "error", err)
+		return
+	}
+	if err := r.forgetOutcomes(ctx, r.task.ID); err != nil && ctx.Err() == nil {
+		r.log.Warn("the outcomes of an ended registration task could not be deleted", "task", r.task.ID, "error", err)
 	}
 }
 
-// deliver puts a report into the bucket of the input; an empty one is not
+// report puts both reports into the bucket of the input; an empty one is not
 // written.
-func (r *run) deliver(ctx context.Context, name Report, s *spool) error {
-	defer func() { _ = os.Remove(s.file.Name()) }()
-	defer s.file.Close()
-	if err := s.w.Flush(); err != nil {
+func (r *run) report(ctx context.Context) error {
+	return errors.Join(r.deliver(ctx, Results, Made), r.deliver(ctx, Errors, Broken))
+}
+
+// deliver collects a report in a temporary file, because it may be large and S3
+// wants its length first.
+func (r *run) deliver(ctx context.Context, name Report, state OutcomeState) error {
+	file, err := os.CreateTemp("", "thingd-report-")
+	if err != nil {
 		return err
 	}
-	length, err := s.file.Seek(0, io.SeekCurrent)
-	if err != nil || length == 0 {
+	defer func() { _ = os.Remove(file.Name()) }()
+	defer file.Close()
+	w := bufio.NewWriter(file)
+	count, err := r.writeOutcomes(ctx, w, r.task.ID, state)
+	if err != nil || count == 0 {
 		return err
 	}
-	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+	if err := w.Flush(); err != nil {
 		return err
 	}
-	return r.objects.Put(ctx, r.task.Bucket, r.task.reportKey(name), s.file)
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return r.objects.Put(ctx, r.task.Bucket, r.task.reportKey(name), file)
 }

@@ -29,14 +29,18 @@ func hashOf(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// newToken makes the ownership token of a certificate. Only its hash is kept:
-// who reads the database cannot use it.
-func (s *Service) newToken(ctx context.Context, id pki.CertificateID) (string, error) {
+// newToken makes an ownership token, and what notes whose it is. Only its hash is
+// kept: who reads the database cannot use it. The note comes before the
+// certificate is kept, so that a certificate that waits for its owner always has
+// a token, and is deleted with it if nobody comes.
+func (s *Service) newToken() (token string, note func(context.Context, pki.CertificateID) error) {
 	raw := make([]byte, tokenBytes)
 	_, _ = rand.Read(raw) // never fails
-	token := base64.RawURLEncoding.EncodeToString(raw)
-	row := Token{Hash: hashOf(token), Certificate: id, Expires: s.timestamp().Add(tokenLife)}
-	return token, s.store.Update(ctx, func(tx Tx) error { return tx.PutToken(row) })
+	token = base64.RawURLEncoding.EncodeToString(raw)
+	return token, func(ctx context.Context, id pki.CertificateID) error {
+		row := Token{Hash: hashOf(token), Certificate: id, Expires: s.timestamp().Add(tokenLife)}
+		return s.store.Update(ctx, func(tx Tx) error { return tx.PutToken(row) })
+	}
 }
 
 // badToken is the refusal of a token, which has a code of its own over MQTT.

@@ -23,6 +23,7 @@ type NewThing struct {
 	Type         string // "" for none
 	BillingGroup string // "" for none
 	Attributes   map[string]string
+	Groups       []string // to join in the same breath, if the thing is made; CreateThing on AWS has none
 }
 
 // CreateThing makes a thing, AWS operation CreateThing. An existing thing of the
@@ -40,13 +41,13 @@ func (s *Service) CreateThing(ctx context.Context, n NewThing) (Thing, error) {
 	var thing Thing
 	err := s.update(ctx, func(w *work) (err error) {
 		want := Thing{Name: n.Name, Type: n.Type, BillingGroup: n.BillingGroup, Attributes: patch.apply(nil), Version: 1}
-		thing, err = s.createThing(w, want)
+		thing, err = s.createThing(w, want, n.Groups)
 		return err
 	})
 	return thing, err
 }
 
-func (s *Service) createThing(w *work, want Thing) (Thing, error) {
+func (s *Service) createThing(w *work, want Thing, groups []string) (Thing, error) {
 	have, found, err := w.Thing(want.Name)
 	if err != nil {
 		return Thing{}, err
@@ -70,6 +71,11 @@ func (s *Service) createThing(w *work, want Thing) (Thing, error) {
 	w.changed(ThingChanged, want.Name)
 	s.thingEvent(w, created, want)
 	s.typeAssociationEvents(w, Thing{}, want)
+	for _, group := range groups {
+		if err := s.join(w, want, group); err != nil {
+			return Thing{}, err
+		}
+	}
 	return want, nil
 }
 

@@ -7,12 +7,12 @@ import (
 )
 
 const taskColumns = "SELECT id, template_body, bucket, object_key, role_arn, status, message, successes, failures, percent, " +
-	"created, modified FROM registration_tasks "
+	"input_version, created, modified FROM registration_tasks "
 
 func scanTask(row scanner) (provisioning.Task, error) {
 	var t provisioning.Task
 	err := row(&t.ID, &t.TemplateBody, &t.Bucket, &t.Key, &t.RoleARN, &t.Status, &t.Message, &t.Successes, &t.Failures,
-		&t.Percent, timeColumn{&t.Created}, timeColumn{&t.Modified})
+		&t.Percent, &t.InputVersion, timeColumn{&t.Created}, timeColumn{&t.Modified})
 	return t, err
 }
 
@@ -22,11 +22,11 @@ func (p provisioningTx) Task(id string) (provisioning.Task, bool, error) {
 
 func (p provisioningTx) PutTask(t provisioning.Task) error {
 	_, err := p.tx.exec("INSERT INTO registration_tasks (account, id, template_body, bucket, object_key, role_arn, status, message, "+
-		"successes, failures, percent, created, modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
+		"successes, failures, percent, input_version, created, modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
 		"ON CONFLICT (account, id) DO UPDATE SET status = excluded.status, message = excluded.message, successes = excluded.successes, "+
-		"failures = excluded.failures, percent = excluded.percent, modified = excluded.modified",
+		"failures = excluded.failures, percent = excluded.percent, input_version = excluded.input_version, modified = excluded.modified",
 		p.account, t.ID, t.TemplateBody, t.Bucket, t.Key, t.RoleARN, string(t.Status), t.Message, t.Successes, t.Failures,
-		t.Percent, toMillis(t.Created), toMillis(t.Modified))
+		t.Percent, t.InputVersion, toMillis(t.Created), toMillis(t.Modified))
 	return err
 }
 

@@ -18,7 +18,7 @@ func TestProvisioningKeepsWhatIsPut(t *testing.T) {
 	versions := []provisioning.Version{{Template: "t1", ID: 1, Body: " {} ", Created: at}, {Template: "t1", ID: 2, Body: "x", Created: at}}
 	token := provisioning.Token{Hash: "h", Certificate: "c", Expires: at, BusyUntil: at.Add(time.Minute)}
 	task := provisioning.Task{ID: "1", TemplateBody: "{}", Bucket: "b", Key: "k", RoleARN: "r", Status: provisioning.InProgress,
-		Message: "m", Successes: 3, Failures: 4, Percent: 5, Created: at, Modified: at}
+		Message: "m", Successes: 3, Failures: 4, Percent: 5, InputVersion: "v", Created: at, Modified: at}
 	older := provisioning.Task{ID: "2", Status: provisioning.Completed, Created: at.Add(-time.Hour), Modified: at}
 	eachEngine(t, func(t *testing.T, db *DB) {
 		update(t, db, func(tx provisioning.Tx) error {

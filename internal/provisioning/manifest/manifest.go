@@ -37,6 +37,11 @@ const (
 	Generated Format = "generated" // a line of base64 per device, of its certificate in PEM
 )
 
+// IsKnown says whether there is such a format.
+func (f Format) IsKnown() bool {
+	return slices.Contains([]Format{Microchip, Espressif, Infineon, Generated}, f)
+}
+
 // Element is one device of a manifest.
 type Element struct {
 	Number int    // in the file, from 1

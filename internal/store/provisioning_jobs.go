@@ -1,0 +1,96 @@
+package store
+
+import (
+	"math"
+
+	"thingd/internal/provisioning"
+)
+
+const importColumns = "SELECT id, name, format, signers, policy, thing_type, thing_group, name_case, status, message, made, unchanged, " +
+	"failed, size, done, created, modified FROM manifest_imports "
+
+func scanImport(row scanner) (provisioning.ImportJob, error) {
+	var j provisioning.ImportJob
+	err := row(&j.ID, &j.Name, &j.Format, &j.Signers, &j.Policy, &j.ThingType, &j.Group, &j.NameCase, &j.Status, &j.Message,
+		&j.New, &j.Unchanged, &j.Failed, &j.Size, &j.Done, timeColumn{&j.Created}, timeColumn{&j.Modified})
+	return j, err
+}
+
+func (p provisioningTx) ImportJob(id string) (provisioning.ImportJob, bool, error) {
+	return atMostOne(list(p.tx, importColumns+"WHERE account = ? AND id = ?", []any{p.account, id}, scanImport))
+}
+
+func (p provisioningTx) PutImportJob(j provisioning.ImportJob) error {
+	_, err := p.tx.exec("INSERT INTO manifest_imports (account, id, name, format, signers, policy, thing_type, thing_group, name_case, "+
+		"status, message, made, unchanged, failed, size, done, created, modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
+		"ON CONFLICT (account, id) DO UPDATE SET status = excluded.status, message = excluded.message, made = excluded.made, "+
+		"unchanged = excluded.unchanged, failed = excluded.failed, done = excluded.done, modified = excluded.modified",
+		p.account, j.ID, j.Name, string(j.Format), j.Signers, j.Policy, j.ThingType, j.Group, string(j.NameCase),
+		string(j.Status), j.Message, j.New, j.Unchanged, j.Failed, j.Size, j.Done, toMillis(j.Created), toMillis(j.Modified))
+	return err
+}
+
+func (p provisioningTx) DeleteImportJob(id string) error {
+	_, err := p.tx.exec("DELETE FROM manifest_imports WHERE account = ? AND id = ?", p.account, id)
+	return err
+}
+
+func (p provisioningTx) ImportJobs(status provisioning.TaskStatus, after provisioning.TaskKey, limit int) ([]provisioning.ImportJob, error) {
+	at := toMillis(after.Created)
+	if after.ID == "" {
+		at = math.MaxInt64
+	}
+	const page = "(created, id) < (?, ?) ORDER BY created DESC, id DESC LIMIT ?"
+	if status == "" {
+		return list(p.tx, importColumns+"WHERE account = ? AND "+page, []any{p.account, at, after.ID, limit}, scanImport)
+	}
+	return list(p.tx, importColumns+"WHERE account = ? AND status = ? AND "+page,
+		[]any{p.account, string(status), at, after.ID, limit}, scanImport)
+}
+
+func (p provisioningTx) PutOutcome(job string, o provisioning.Outcome) error {
+	_, err := p.tx.exec("INSERT INTO provisioning_outcomes (account, job, line, state, text) VALUES (?, ?, ?, ?, ?) "+
+		"ON CONFLICT (account, job, line) DO UPDATE SET state = excluded.state, text = excluded.text",
+		p.account, job, o.Line, string(o.State), o.Text)
+	return err
+}
+
+func scanOutcome(row scanner) (provisioning.Outcome, error) {
+	var o provisioning.Outcome
+	err := row(&o.Line, &o.State, &o.Text)
+	return o, err
+}
+
+func (p provisioningTx) Outcomes(job string, state provisioning.OutcomeState, after, limit int) ([]provisioning.Outcome, error) {
+	const columns = "SELECT line, state, text FROM provisioning_outcomes WHERE account = ? AND job = ? AND line > ? "
+	if state == "" {
+		return list(p.tx, columns+"ORDER BY line LIMIT ?", []any{p.account, job, after, limit}, scanOutcome)
+	}
+	return list(p.tx, columns+"AND state = ? ORDER BY line LIMIT ?", []any{p.account, job, after, string(state), limit}, scanOutcome)
+}
+
+func (p provisioningTx) CountOutcomes(job string) (map[provisioning.OutcomeState]int, error) {
+	counts := map[provisioning.OutcomeState]int{}
+	err := p.tx.each("SELECT state, COUNT(*) FROM provisioning_outcomes WHERE account = ? AND job = ? GROUP BY state",
+		[]any{p.account, job}, func(row func(dest ...any) error) error {
+			var state provisioning.OutcomeState
+			var n int
+			err := row(&state, &n)
+			counts[state] = n
+			return err
+		})
+	return counts, err
+}
+
+func (p provisioningTx) DeleteOutcomes(job string, limit int) (int, error) {
+	n, err := p.tx.exec("DELETE FROM provisioning_outcomes WHERE account = ? AND job = ? AND line IN "+
+		"(SELECT line FROM provisioning_outcomes WHERE account = ? AND job = ? ORDER BY line LIMIT ?)",
+		p.account, job, p.account, job, limit)
+	return int(n), err
+}
+
+func (p provisioningTx) NextJob(after string) (job string, err error) {
+	_, err = p.tx.get("SELECT job FROM provisioning_outcomes WHERE account = ? AND job > ? ORDER BY job LIMIT 1",
+		[]any{p.account, after}, &job)
+	return job, err
+}
