@@ -62,6 +62,10 @@ type Config struct {
 	Journal  *journal.Journal
 	Rules    *rules.Service
 
+	// Objects carries requests to the embedded S3, which answers at ObjectsURL.
+	Objects    http.RoundTripper
+	ObjectsURL string
+
 	Now func() time.Time
 	Log *slog.Logger
 }

@@ -65,33 +65,6 @@ func TestThingsAreFoundByPrefixAndAttribute(t *testing.T) {
 	}
 }
 
-func TestARuleIsTriedMadeAndStopped(t *testing.T) {
-	h := open(t)
-	b := h.root(t)
-	form := url.Values{
-		"name": {"hot"}, "sql": {"SELECT t FROM 'site/#' WHERE t > 30"}, "kind": {"republish"}, "topic": {"alarm"}, "newrole": {"hotrole"},
-		"trytopic": {"site/1"}, "trypayload": {`{"t":31}`}, "do": {"try"},
-	}
-	if body := b.post(t, "/console/rules", form, http.StatusOK); !strings.Contains(body, `<pre id="output">{`) {
-		t.Errorf("the rule's result is not shown:\n%s", body)
-	}
-	form.Set("sql", "SELEKT")
-	b.post(t, "/console/rules", form, http.StatusBadRequest)
-	form.Set("sql", "SELECT t FROM 'site/#' WHERE t > 30")
-	form.Set("do", "create")
-	b.post(t, "/console/rules", form, http.StatusOK)
-	if _, err := h.IAM.Role(t.Context(), "hotrole"); err != nil {
-		t.Error(err)
-	}
-	b.post(t, "/console/rules/hot", url.Values{"to": {"off"}}, http.StatusOK)
-	rule, err := h.Rules.Get(t.Context(), "hot")
-	must(t, err)
-	if !rule.Disabled || rule.Actions[0].Republish.Topic != "alarm" {
-		t.Errorf("the rule is %+v", rule)
-	}
-	b.get(t, "/console/rules/hot", http.StatusOK)
-}
-
 // A stream has what is retained and what comes, and nothing of topics whose
 // messages the visitor may not receive.
 func TestTheStreamShowsWhatTheVisitorMayReceive(t *testing.T) {

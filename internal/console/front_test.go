@@ -140,12 +140,12 @@ func TestWhoMayNothingReachesNothing(t *testing.T) {
 	must(t, err)
 	free := []string{
 		"GET /console/{$}", "POST /console/signout", "GET /console/root-ca.pem", // public anyway
-		"GET /console/newthing", "GET /console/newpolicy", "GET /console/newrule", "GET /console/connect", "GET /console/connect/thing", "GET /console/mqtt", // empty forms
+		"GET /console/newthing", "GET /console/newpolicy", "GET /console/newrule", "GET /console/connect", "GET /console/connect/thing", "GET /console/mqtt", "GET /console/newbucket", // empty forms
 	}
-	fill := strings.NewReplacer("{thing}", "pump", "{id}", string(cert.ID), "{name}", "p")
+	fill := strings.NewReplacer("{thing}", "pump", "{id}", string(cert.ID), "{name}", "p", "{bucket}", "plants")
 	form := url.Values{
 		"name": {"new"}, "thing": {"pump"}, "policy": {"p"}, "to": {"ACTIVE"}, "document": {`{"state":{}}`}, "target": {string(cert.ID)},
-		"certificate": {string(cert.ID)}, "mend": {"activate"}, "topic": {"a"}, "qos": {"0"}, "version": {"1"}, "sql": {"SELECT * FROM 'a'"},
+		"certificate": {string(cert.ID)}, "mend": {"activate"}, "topic": {"a"}, "qos": {"0"}, "version": {"1"}, "sql": {"SELECT * FROM 'a'"}, "do": {"add"},
 	}
 	b := h.user(t, "nobody", "")
 	for _, r := range routes() {
@@ -155,9 +155,9 @@ func TestWhoMayNothingReachesNothing(t *testing.T) {
 		t.Run(r.pattern, func(t *testing.T) {
 			method, path, _ := strings.Cut(fill.Replace(r.pattern), " ")
 			if method == http.MethodPost {
-				b.post(t, path, form, http.StatusForbidden)
+				b.post(t, path+"?key=k", form, http.StatusForbidden)
 			} else {
-				b.get(t, path+"?thing=pump&filter=a", http.StatusForbidden)
+				b.get(t, path+"?thing=pump&filter=a&key=k", http.StatusForbidden)
 			}
 		})
 	}
@@ -178,8 +178,10 @@ func TestPagesEscapeAndHaveNothingInline(t *testing.T) {
 	b.post(t, "/console/certificates", url.Values{}, http.StatusOK)
 	certs, _, err := h.PKI.List(t.Context(), pki.Page{})
 	must(t, err)
-	fill := strings.NewReplacer("{thing}", "pump", "{id}", string(certs[0].ID), "{name}", "p", "{$}", "")
-	skip := []string{"GET /console/stream", "GET /console/stream/check", "GET /console/why/stream", "GET /console/rules/{name}", "GET /console/rules/{name}/edit"}
+	b.post(t, "/console/buckets", url.Values{"name": {"plants"}}, http.StatusOK)
+	b.post(t, "/console/rules", url.Values{"name": {"p"}, "sql": {"SELECT \"<img src=x>\" AS x FROM 'a'"}, "description": {hostile}}, http.StatusOK)
+	fill := strings.NewReplacer("{thing}", "pump", "{id}", string(certs[0].ID), "{name}", "p", "{$}", "", "{bucket}", "plants")
+	skip := []string{"GET /console/stream", "GET /console/stream/check", "GET /console/why/stream", "GET /console/buckets/{bucket}/object", "GET /console/buckets/{bucket}/download"}
 	for _, r := range routes() {
 		method, path, _ := strings.Cut(fill.Replace(r.pattern), " ")
 		if method != http.MethodGet || slices.Contains(skip, r.pattern) {

@@ -27,6 +27,7 @@ import (
 	"thingd/internal/registry"
 	"thingd/internal/rules"
 	"thingd/internal/rules/action"
+	"thingd/internal/s3gate"
 	"thingd/internal/shadow"
 	"thingd/internal/store"
 	"thingd/internal/why"
@@ -80,7 +81,7 @@ func open(t *testing.T) *house {
 	c.Shadows = shadow.New(shadow.Config{Store: db.Shadows(scope.Account), Publisher: c.Broker, Log: quiet})
 	t.Cleanup(c.Broker.Handle(shadow.Filter, c.Shadows.Handler()))
 	c.Rules = rules.New(rules.Config{
-		Store: db.Rules(scope.Account), Scope: scope, Broker: c.Broker, Actions: action.Config{Publisher: c.Broker}, Log: quiet,
+		Store: db.Rules(scope.Account), Scope: scope, Broker: c.Broker, Actions: action.Config{Publisher: c.Broker, AnyURL: true}, Log: quiet,
 		PassRole: func(ctx context.Context, role string) error {
 			actor, ok := iam.ActorOf(wire.CallerFrom(ctx))
 			if !ok {
@@ -89,11 +90,32 @@ func open(t *testing.T) *house {
 			return c.IAM.Check(ctx, actor, "iam:PassRole", role, nil)
 		},
 	})
+	gate, err := s3gate.New(s3gate.Config{
+		Dir: dir, Account: scope.Account, Region: scope.Region, Hosts: []string{"s3.inside"}, IAM: c.IAM, Log: quiet,
+	})
+	must(t, err)
+	t.Cleanup(func() { gate.Close() })
+	c.Objects, c.ObjectsURL = direct{gate}, "http://s3.inside"
 	must(t, c.Rules.Start(ctx))
 	t.Cleanup(func() { must(t, c.Rules.Close(context.Background())) })
 	h.Console = New(c)
 	h.listen(t)
 	return h
+}
+
+// direct carries requests to a handler in the same process.
+type direct struct{ http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	reply := httptest.NewRecorder()
+	in := r.Clone(r.Context())
+	in.RequestURI, in.Host = r.URL.RequestURI(), r.URL.Host
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	d.ServeHTTP(reply, in)
+	return reply.Result(), nil
 }
 
 // listen opens the plain door, with its check of the Host header.

@@ -18,7 +18,8 @@ func routes() []route {
 		{"POST /console/signout", (*visit).signOut},
 		{"GET /console/settings", (*visit).settings},
 		{"GET /console/root-ca.pem", (*visit).rootCA},
-	}, connectRoutes, thingRoutes, shadowRoutes, certificateRoutes, policyRoutes, clientRoutes, ruleRoutes, whyRoutes)
+	}, connectRoutes, thingRoutes, shadowRoutes, certificateRoutes, policyRoutes, clientRoutes, ruleRoutes, whyRoutes,
+		destinationRoutes, bucketRoutes)
 }
 
 // front puts the routes together and guards them.

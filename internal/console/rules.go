@@ -1,23 +1,25 @@
 package console
 
 import (
-	"encoding/json"
-	"net/http"
 	"net/url"
-	"strings"
+	"slices"
 
-	"thingd/internal/aws/iot"
 	"thingd/internal/fault"
-	"thingd/internal/iam"
 	"thingd/internal/rules"
 	"thingd/internal/rules/iotsql"
 )
 
 // rulesPage is a part of the list.
 type rulesPage struct {
-	Rules []rules.Rule
+	Rules []ruleRow
 	Next  string // the name after which the next page begins
 	First bool
+}
+
+// ruleRow is a rule in the list, with the kinds of its actions.
+type ruleRow struct {
+	rules.Rule
+	Kinds []string
 }
 
 const rulesSize = 50 // of a page
@@ -31,9 +33,20 @@ func (v *visit) rules() error {
 	if err != nil {
 		return err
 	}
-	page := rulesPage{Rules: list, First: after == ""}
+	page := rulesPage{First: after == ""}
 	if len(list) > rulesSize {
-		page.Rules, page.Next = list[:rulesSize], list[rulesSize-1].Name
+		list, page.Next = list[:rulesSize], list[rulesSize-1].Name
+	}
+	for _, one := range list {
+		row := ruleRow{Rule: one}
+		for _, action := range one.Actions {
+			kind, _, err := valuesOf(action)
+			if err != nil {
+				return err
+			}
+			row.Kinds = append(row.Kinds, kind.Member)
+		}
+		page.Rules = append(page.Rules, row)
 	}
 	return v.render("rules", page)
 }
@@ -47,141 +60,24 @@ func (v *visit) sqlReference() error {
 	return v.render("sqlreference", iotsql.Functions())
 }
 
-// ruleForm is the form of a new rule and its tester.
-type ruleForm struct {
-	Name, SQL, Description string
-	Kind                   string // s3 or republish
-	Bucket, Key, Topic     string
-	Role, NewRole          string // ARN of a role, or the name of one to make
-	Roles                  []string
-	TryTopic, TryPayload   string
-	Result                 *rules.TrialResult
-	Output                 string
-	Problem                string
-}
-
-func (v *visit) newRule() error {
-	return v.renderRule(http.StatusOK, ruleForm{SQL: "SELECT * FROM 'sdk/test/#'", Kind: "s3", TryTopic: "sdk/test/python", TryPayload: "{}"})
-}
-
-func (v *visit) renderRule(status int, form ruleForm) error {
-	if v.may("iam:ListRoles", v.Scope.IAM("role/")) == nil {
-		list, _, err := v.IAM.Roles(v.r.Context(), iam.Page{})
-		if err != nil {
-			return err
-		}
-		for _, role := range list {
-			form.Roles = append(form.Roles, v.IAM.RoleARN(role))
-		}
-	}
-	return v.renderWith(status, "ruleform", form)
-}
-
-func (v *visit) readRule() ruleForm {
-	return ruleForm{
-		Name: v.form("name"), SQL: v.form("sql"), Description: v.form("description"), Kind: v.form("kind"),
-		Bucket: v.form("bucket"), Key: v.form("key"), Topic: v.form("topic"), Role: v.form("role"), NewRole: v.form("newrole"),
-		TryTopic: v.form("trytopic"), TryPayload: v.r.PostForm.Get("trypayload"),
-	}
-}
-
-// action is what the form says the rule does.
-func (f ruleForm) action() iot.Action {
-	if f.Kind == "republish" {
-		return iot.Action{Republish: &iot.RepublishAction{RoleArn: f.Role, Topic: f.Topic}}
-	}
-	return iot.Action{S3: &iot.S3Action{RoleArn: f.Role, BucketName: f.Bucket, Key: f.Key}}
-}
-
-// createRule tries the rule or makes it, by the button that was pressed.
-func (v *visit) createRule() error {
-	form := v.readRule()
-	if v.form("do") == "try" {
-		return v.tryRule(form)
-	}
-	v.note("rule", form.Name)
-	if err := v.mayIoT("CreateTopicRule", "rule", form.Name); err != nil {
-		return err
-	}
-	err := v.makeRule(&form)
-	if err != nil {
-		form.Problem = v.sentence(err)
-		return v.renderRule(statusOf(err), form)
-	}
-	return v.to(rulePath(form.Name), "created.named", form.Name)
-}
-
-func (v *visit) makeRule(form *ruleForm) error {
-	if form.NewRole != "" {
-		if err := v.makeRole(form); err != nil {
-			return err
-		}
-	}
-	if err := v.may("iam:PassRole", form.Role); err != nil {
-		return err
-	}
-	return v.Rules.Create(v.r.Context(), rules.Rule{
-		Name: form.Name, SQL: form.SQL, Description: form.Description, Version: iotsql.V20160323, Actions: []iot.Action{form.action()},
-	}, nil)
-}
-
-// ruleTrust lets rules assume a role.
-const ruleTrust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"iot.amazonaws.com"},"Action":"sts:AssumeRole"}}`
-
-// makeRole makes a role that may do what the action needs, and no more.
-func (v *visit) makeRole(form *ruleForm) error {
-	arn := v.Scope.IAM("role/" + form.NewRole)
-	for _, action := range []string{"iam:CreateRole", "iam:PutRolePolicy", "iam:PassRole"} {
-		if err := v.may(action, arn); err != nil {
-			return err
-		}
-	}
-	v.note("role", arn)
-	role, err := v.IAM.CreateRole(v.r.Context(), iam.Role{Name: form.NewRole, Trust: ruleTrust})
-	if err != nil {
-		return err
-	}
-	form.Role, form.NewRole = v.IAM.RoleARN(role), ""
-	return v.IAM.PutInline(v.r.Context(), iam.ByRole, role.Name, "rule", v.rolePolicy(*form))
-}
-
-func (v *visit) rolePolicy(form ruleForm) string {
-	action, resource := "s3:PutObject", "arn:aws:s3:::"+form.Bucket+"/*"
-	if form.Kind == "republish" {
-		action, resource = "iot:Publish", v.Scope.IoT("topic", form.Topic)
-		if strings.Contains(form.Topic, "${") {
-			resource = v.Scope.IoT("topic", "*") // known only as the rule runs
-		}
-	}
-	return documentOf([]statement{{"Allow", action, resource}})
-}
-
-// tryRule shows what the rule would do with a message, and does nothing.
-func (v *visit) tryRule(form ruleForm) error {
-	if err := v.may("thingd:TestTopicRule", "*"); err != nil {
-		return err
-	}
-	result, err := v.Rules.Test(v.r.Context(), rules.Trial{
-		SQL: form.SQL, Version: iotsql.V20160323,
-		Message: iotsql.Message{Topic: form.TryTopic, Payload: []byte(form.TryPayload)},
-	})
-	if err != nil {
-		form.Problem = v.sentence(err)
-		return v.renderRule(statusOf(err), form)
-	}
-	form.Result = &result
-	form.Output, _, _ = readable(result.Output)
-	return v.renderRule(http.StatusOK, form)
-}
-
 // rulePage is one rule in full.
 type rulePage struct {
 	rules.Rule
 	ARN     string
-	Actions string // indented JSON
+	Shown   []shownAction
 	Counts  rules.Counts
 	Firings []rules.Firing
+	Only    string // "failures": no others are shown
 }
+
+// shownAction is an action with what was said of it.
+type shownAction struct {
+	Member string
+	Error  bool // it is the error action
+	Values []shownValue
+}
+
+type shownValue struct{ Path, Value string }
 
 func (v *visit) rule() error {
 	name := v.r.PathValue("name")
@@ -192,17 +88,47 @@ func (v *visit) rule() error {
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(found.Actions)
-	if err != nil {
+	page := rulePage{Rule: found, ARN: v.Rules.ARN(name), Counts: v.Rules.Stats().Rules[name], Only: v.query("only")}
+	if page.Shown, err = shownActions(found); err != nil {
 		return err
 	}
-	page := rulePage{Rule: found, ARN: v.Rules.ARN(name), Actions: pretty(text), Counts: v.Rules.Stats().Rules[name]}
 	if v.may("thingd:ListRuleFirings", "*") == nil {
 		if page.Firings, err = v.Rules.Firings(name); err != nil {
 			return err
 		}
 	}
+	if page.Only == "failures" {
+		page.Firings = slices.DeleteFunc(page.Firings, func(f rules.Firing) bool { return !failed(f) })
+	}
 	return v.render("rule", page)
+}
+
+// failed says whether something of a firing went wrong.
+func failed(f rules.Firing) bool {
+	return f.Outcome == rules.StatementFailed || slices.ContainsFunc(f.Actions, func(a rules.ActionResult) bool { return a.Error != "" })
+}
+
+// shownActions lists the actions of a rule, the error action last.
+func shownActions(r rules.Rule) ([]shownAction, error) {
+	actions := slices.Clone(r.Actions)
+	if r.ErrorAction != nil {
+		actions = append(actions, *r.ErrorAction)
+	}
+	all := make([]shownAction, 0, len(actions))
+	for i, action := range actions {
+		kind, values, err := valuesOf(action)
+		if err != nil {
+			return nil, err
+		}
+		one := shownAction{Member: kind.Member, Error: i >= len(r.Actions)}
+		for _, f := range kind.Fields {
+			if values[f.Path] != "" {
+				one.Values = append(one.Values, shownValue{f.Path, values[f.Path]})
+			}
+		}
+		all = append(all, one)
+	}
+	return all, nil
 }
 
 func rulePath(name string) string { return Root + "rules/" + url.PathEscape(name) }
@@ -236,10 +162,14 @@ func (v *visit) deleteRule() error {
 
 var ruleRoutes = []route{
 	{"GET /console/rules", (*visit).rules},
-	{"POST /console/rules", (*visit).createRule},
+	{"POST /console/rules", (*visit).writeRule},
+	{"POST /console/ruledraft", (*visit).draftRule},
+	{"POST /console/sqlcheck", (*visit).checkSQL},
 	{"GET /console/newrule", (*visit).newRule},
 	{"GET /console/sql", (*visit).sqlReference},
 	{"GET /console/rules/{name}", (*visit).rule},
 	{"POST /console/rules/{name}", (*visit).setRule},
+	{"GET /console/rules/{name}/edit", (*visit).editRule},
+	{"POST /console/rules/{name}/edit", (*visit).writeRule},
 	{"POST /console/rules/{name}/delete", (*visit).deleteRule},
 }

@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/netip"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
 	"thingd/internal/pki"
+	"thingd/internal/rules"
 	"thingd/internal/why"
 )
 
@@ -104,6 +106,15 @@ func (v *view) Short(id string) string {
 	return id[:12] + "…"
 }
 
+// scripts are those that one page has beside everybody's.
+var scripts = map[string][]string{
+	"ruleform": {"editor.js"},
+	"bucket":   {"upload.js"},
+}
+
+// Scripts lists the page's own.
+func (v *view) Scripts() []string { return scripts[v.Page] }
+
 // Asset is the address of a file that may be cached for ever.
 func (v *view) Asset(name string) string { return Root + "assets/" + name + "?v=" + assetTag }
 
@@ -192,3 +203,70 @@ func (v *view) causeText(c why.Cause, what, english string) string {
 	}
 	return cmp.Or(causes[string(c)][what], english)
 }
+
+// Bytes writes a size for people.
+func (v *view) Bytes(n int64) string {
+	if n < 0 {
+		return "–"
+	}
+	size, units := float64(n), []string{"KiB", "MiB", "GiB", "TiB"}
+	if n < 1024 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	unit := ""
+	for _, unit = range units {
+		if size /= 1024; size < 1024 {
+			break
+		}
+	}
+	return strconv.FormatFloat(size, 'f', 1, 64) + " " + unit
+}
+
+// word gives the words of a key that may be missing; "" then.
+func (v *view) word(key string) string {
+	if words[key] == nil {
+		return ""
+	}
+	return v.text(key)
+}
+
+// Word gives the words for a name out of a model, such as an action's.
+func (v *view) Word(prefix, name string) string { return v.word(prefix + name) }
+
+// FieldName says what a field of an action is.
+func (v *view) FieldName(member, path string) string {
+	return cmp.Or(v.word("field."+member+"."+path), v.word("field."+path), path)
+}
+
+// FieldHint says what to write into it.
+func (v *view) FieldHint(member, path string) string {
+	return cmp.Or(v.word("fieldhint."+member+"."+path), v.word("fieldhint."+path))
+}
+
+// RoleName is the name in the ARN of a role.
+func (v *view) RoleName(arn string) string {
+	_, name, found := strings.Cut(arn, ":role/")
+	if !found {
+		return arn
+	}
+	return name
+}
+
+// actionView is a part of the form of a rule: one of its actions.
+type actionView struct {
+	*view
+	Action actionForm
+	Form   ruleForm
+}
+
+// ForAction gives the form of an action what it needs.
+func (v *view) ForAction(a actionForm, form ruleForm) actionView { return actionView{v, a, form} }
+
+// trialView is what an action would do.
+type trialView struct {
+	*view
+	rules.TrialAction
+}
+
+// ForTrial gives the part about an action that was tried what it needs.
+func (v *view) ForTrial(a rules.TrialAction) trialView { return trialView{v, a} }

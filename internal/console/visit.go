@@ -24,10 +24,19 @@ type visit struct {
 	actor   *iam.Actor
 	lang    string
 	audit   []any // what the log says of a change, beside who and what
+	trial   bool  // the POST changed nothing and is not logged
 }
 
 // bodyMax bounds a form, bytes: a payload of 128 KiB whose every byte is escaped.
 const bodyMax = 512 << 10
+
+// bodyLimit is bodyMax for all but uploads.
+func bodyLimit(pattern string) int64 {
+	if pattern == uploadPattern {
+		return uploadMax
+	}
+	return bodyMax
+}
 
 // page wraps a handler of signed-in people: it finds the session, checks the
 // CSRF token of changes, logs them, and turns errors into pages.
@@ -96,7 +105,7 @@ func (c *Console) askToSignIn(w http.ResponseWriter, r *http.Request) {
 
 // change runs a handler that changes something.
 func (v *visit) change(handle func(*visit) error) {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, bodyMax)
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, bodyLimit(v.r.Pattern))
 	err := v.checkToken()
 	if err == nil {
 		err = handle(v)
@@ -107,7 +116,9 @@ func (v *visit) change(handle func(*visit) error) {
 		v.fail(err)
 		return
 	}
-	v.Log.Info("console: a change was made", what...)
+	if !v.trial {
+		v.Log.Info("console: a change was made", what...)
+	}
 }
 
 // checkToken wants the session's CSRF token in the form or in a header.

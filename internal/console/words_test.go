@@ -40,6 +40,9 @@ func TestTheCatalogueIsWhatThePagesSay(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		used["connect.step"+string(rune('0'+n))] = true
 	}
+	for _, key := range actionWords() {
+		used[key] = true
+	}
 	collect := func(pattern *regexp.Regexp, text string) {
 		for _, match := range pattern.FindAllStringSubmatch(text, -1) {
 			used[match[1]] = true
@@ -64,6 +67,29 @@ func TestTheCatalogueIsWhatThePagesSay(t *testing.T) {
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(words)), slices.Sorted(maps.Keys(used))); diff != "" {
 		t.Errorf("keys of the catalogue (-has +used):\n%s", diff)
 	}
+}
+
+// actionWords are the keys that the forms of rule actions look for and find: names
+// must have words, hints may.
+func actionWords() (all []string) {
+	for _, kind := range actionKinds {
+		all = append(all, "action."+kind.Member)
+		keys := []string{"actionhint." + kind.Member}
+		for _, f := range kind.Fields {
+			name := "field." + f.Path
+			if own := "field." + kind.Member + "." + f.Path; words[own] != nil {
+				name = own
+			}
+			all = append(all, name)
+			keys = append(keys, "fieldhint."+f.Path, "fieldhint."+kind.Member+"."+f.Path)
+		}
+		for _, key := range keys {
+			if words[key] != nil {
+				all = append(all, key)
+			}
+		}
+	}
+	return all
 }
 
 var causeConstant = regexp.MustCompile(`(?m)^\t\w+ +Cause += "([A-Z_]+)"`)

@@ -95,5 +95,9 @@
 		}, root);
 	}
 	localTimes(document);
-	document.addEventListener("htmx:after:swap", () => localTimes(document));
+	document.addEventListener("htmx:after:swap", () => {
+		localTimes(document);
+		const problem = document.getElementById("problem");
+		if (problem.textContent.trim()) problem.scrollIntoView({ block: "nearest" });
+	});
 })();

@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// named is the selector of a form's field by its name.
+func named(name string) string { return `[name="` + name + `"]` }
+
+// choose picks an option of a select by what it says.
+func (c *chrome) choose(t *testing.T, selector, text string) {
+	t.Helper()
+	c.holds(t, `(() => {
+		const box = document.querySelector('`+selector+`');
+		const option = [...box?.options ?? []].find((one) => one.text === "`+text+`");
+		if (!option) return false;
+		box.value = option.value;
+		box.dispatchEvent(new Event("change", { bubbles: true }));
+		return true;
+	})()`)
+}
+
+// retype types a value into a field that was typed into before.
+func (c *chrome) retype(t *testing.T, selector, value string) {
+	t.Helper()
+	c.holds(t, `(() => { document.querySelector('`+selector+`').value = ""; return true; })()`)
+	c.run(t, chromedp.SendKeys(chromedp.CSS(selector), value))
+}
+
+// The tutorial's last chapter, clicked through: a rule with an S3 action whose
+// bucket and role are made on the way, and the object that curl's message becomes.
+func TestConsoleRuleToS3(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	lamp := s.register(t, "lamp", allowAll)
+	c := startChrome(t, s)
+
+	c.visit(t, "Rules")
+	c.shoot(t, "rules-empty")
+	c.click(t, "Create rule")
+	c.fill(t, "#name", "to_s3")
+	c.fill(t, "#sql", `select nam( from 'data/lamp' where name = 's3'`)
+	c.sees(t, "[data-sql-problem]", "Line 1, column")
+	c.holds(t, `!!document.querySelector("[data-sql-editor] .mistake")`)
+	c.shoot(t, "rule-mistake")
+	c.retype(t, "#sql", `select name from 'data/lamp' where name = 's3'`)
+	c.holds(t, `document.querySelector("[data-sql-problem]").hidden`)
+
+	// The tester takes a message that is really published.
+	c.holds(t, `document.querySelector("[data-last-note]").textContent.includes("Listening")`)
+	await(t, "the message on the page", func() bool {
+		expectPublished(t, curlPublish(t, s, lamp).succeed(t))
+		found, err := chromedp.Run(c.ctx, chromedp.Evaluate[bool](`!document.querySelector("[data-last-message]").disabled`))
+		return err == nil && found
+	})
+	c.click(t, "Use the last message")
+	c.click(t, "Try it")
+	c.sees(t, "#result .status", "It matches")
+	c.sees(t, "#output", `"name": "s3"`)
+
+	c.click(t, "Add rule action") // S3 is chosen
+	c.holds(t, `!!document.querySelector('[name="action.0.bucketName"]')`)
+	c.makeBucketElsewhere(t, "hands-on")
+	c.run(t, chromedp.Click(chromedp.CSS(`#actions button[value="refresh"]`)))
+	c.choose(t, named("action.0.bucketName"), "hands-on")
+	c.fill(t, named("action.0.key"), "test")
+	c.fill(t, named("action.0.newrole"), "s3writer")
+	c.click(t, "Create new role")
+	c.holds(t, `document.querySelector('[name="action.0.roleArn"]').value.endsWith(":role/s3writer")`)
+	c.holds(t, `document.querySelector('[name="action.0.bucketName"]').value === "hands-on"`)
+	c.shoot(t, "ruleform-s3")
+	c.run(t, chromedp.Click(chromedp.CSS(`button[value="create"]`)))
+	c.sees(t, "h1", "Rule to_s3")
+
+	expectPublished(t, curlPublish(t, s, lamp).succeed(t))
+	c.sees(t, ".refusal", "S3Action")
+	c.shoot(t, "rule-s3")
+
+	c.visit(t, "S3 buckets")
+	c.shoot(t, "buckets")
+	c.click(t, "hands-on")
+	c.sees(t, "tbody", "test")
+	c.shoot(t, "bucket")
+	c.click(t, "test")
+	c.sees(t, "#content", `"name": "s3"`)
+	c.shoot(t, "object")
+	first := c.modified(t)
+
+	t.Run("another payload leaves the object alone", func(t *testing.T) {
+		if got := curl(t, s, lamp, "/topics/data/lamp?qos=1", "-d", `{"name":"other"}`); got.Status != 200 {
+			t.Fatalf("publish: %+v", got)
+		}
+		c.visit(t, "Rules")
+		c.click(t, "to_s3")
+		c.sees(t, ".refusal", "not matched")
+		c.run(t, chromedp.Navigate("http://"+s.HTTP+"/console/buckets/hands-on/object?key=test"))
+		if now := c.modified(t); now != first {
+			t.Errorf("the object was modified at %s, was at %s", now, first)
+		}
+	})
+
+	t.Run("the next one replaces it", func(t *testing.T) {
+		at, err := time.Parse(time.RFC3339, first)
+		must(t, err)
+		time.Sleep(time.Until(at.Add(1100 * time.Millisecond))) // dates of S3 are whole seconds
+		expectPublished(t, curlPublish(t, s, lamp).succeed(t))
+		await(t, "the newer object", func() bool {
+			c.run(t, chromedp.Navigate("http://"+s.HTTP+"/console/buckets/hands-on/object?key=test"))
+			return c.modified(t) != first
+		})
+	})
+
+	t.Run("files go up and down", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "notes.txt")
+		must(t, os.WriteFile(file, []byte("watered"), 0o600))
+		c.run(t, chromedp.Navigate("http://"+s.HTTP+"/console/buckets/hands-on?prefix=diary%2F"),
+			chromedp.SetUploadFiles(chromedp.CSS("#files"), []string{file}), chromedp.Click(chromedp.CSS("[data-upload] button")))
+		c.sees(t, "tbody", "notes.txt")
+		c.click(t, "notes.txt")
+		c.sees(t, "#content", "watered")
+		c.click(t, "Download")
+		text, err := os.ReadFile(c.downloaded(t, "notes.txt"))
+		must(t, err)
+		if string(text) != "watered" {
+			t.Errorf("downloaded %q", text)
+		}
+		c.click(t, "Delete")
+		c.sees(t, "main", "Nothing is here yet.")
+	})
+
+	t.Run("the rule is edited and deleted", func(t *testing.T) {
+		c.visit(t, "Rules")
+		c.click(t, "to_s3")
+		c.click(t, "Edit")
+		c.fill(t, named("action.0.key"), "by-time/${timestamp()}")
+		c.click(t, "Save")
+		c.sees(t, "dd", "by-time/${timestamp()}")
+		expectPublished(t, curlPublish(t, s, lamp).succeed(t))
+		await(t, "the folder", func() bool {
+			c.run(t, chromedp.Navigate("http://"+s.HTTP+"/console/buckets/hands-on"))
+			return strings.Contains(c.text(t, "tbody"), "by-time/")
+		})
+		c.visit(t, "Rules")
+		c.click(t, "to_s3")
+		c.click(t, "Delete")
+		c.sees(t, "main", "There are no rules yet.")
+	})
+}
+
+// makeBucketElsewhere presses "Create S3 bucket", which opens another tab, and
+// makes the bucket there.
+func (c *chrome) makeBucketElsewhere(t *testing.T, name string) {
+	t.Helper()
+	link, err := chromedp.Run(c.ctx, chromedp.Evaluate[string](`(() => {
+		const link = [...document.querySelectorAll("#actions a")].find((one) => one.textContent === "Create S3 bucket");
+		return link.target === "_blank" ? link.href : "";
+	})()`))
+	must(t, err)
+	if !strings.HasSuffix(link, "/console/newbucket") {
+		t.Fatalf("the link leads to %q", link)
+	}
+	other, cancel := chromedp.NewContext(c.ctx)
+	defer cancel()
+	tab := &chrome{ctx: other, downloads: c.downloads, server: c.server}
+	must(t, chromedp.Listen(other, func(event any) { tab.watch(t, event) }))
+	tab.run(t, chromedp.Navigate(link), chromedp.WaitVisible(chromedp.CSS("#name")))
+	tab.fill(t, "#name", name)
+	tab.run(t, chromedp.Click(chromedp.CSS("main form button")))
+	tab.sees(t, "main", "Nothing is here yet.")
+}
+
+// modified is when the object on the page was last modified.
+func (c *chrome) modified(t *testing.T) string {
+	t.Helper()
+	c.holds(t, `!!document.querySelector("#modified time")`)
+	at, err := chromedp.Run(c.ctx, chromedp.Evaluate[string](`document.querySelector("#modified time").dateTime`))
+	must(t, err)
+	return at
+}
