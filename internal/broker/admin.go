@@ -205,7 +205,7 @@ func (c *conn) confirm(ctx context.Context, d *delivery, wait time.Duration) err
 	s := c.session
 	got := make(chan struct{})
 	s.mu.Lock()
-	e := entry{m: d.m, qos: mqtt.QoS1, confirmed: got}
+	e := entry{m: d.m, qos: mqtt.QoS1, fleeting: true, confirmed: got}
 	flies := s.conn.Load() == c && s.launch(c, &e, d)
 	s.mu.Unlock()
 	switch {

@@ -253,16 +253,6 @@ func (l *Limits) Expires(p mqtt.MessageProperties, now time.Time) time.Time {
 	return now.Add(life)
 }
 
-// direct sends a message to this client alone, subscribed or not.
-func (c *conn) direct(m Message) {
-	d := delivery{m: &m, kept: &m, now: c.b.Now(), frames: &frames{}, promise: newPromise(nothing)}
-	if m.QoS == mqtt.QoS0 {
-		c.send(&d, false, nil)
-		return
-	}
-	c.session.give(&d, c, mqtt.QoS1, false, nil)
-}
-
 // acks are the acknowledgements that a client waits for, in the order of its
 // messages. [MQTT-4.6.0-2]
 type acks struct {

@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"testing"
 	"time"
@@ -46,33 +47,102 @@ func TestGoodbyeBelowMQTT(t *testing.T) {
 	}
 }
 
-// A service's answer to the sender alone reaches it unsubscribed, and nobody else.
+// A service's answer to the sender alone reaches it at the QoS of its subscription,
+// and nobody else. Those of jobs need no subscription.
 func TestReplyToTheSender(t *testing.T) {
-	w := newWorld(t, broker.AWS())
-	w.broker.Handle("$aws/things/+/jobs/get", func(m message.Message, done message.Done) {
-		for _, qos := range []mqtt.QoS{mqtt.QoS0, mqtt.QoS1} {
-			m.Origin.Reply(message.Message{Topic: m.Topic + "/accepted", Payload: []byte("{}"), QoS: qos})
-		}
-		done(nil)
-	})
-	c := joined(t, w, &mqtt.Connect{ClientID: "car", SessionExpiry: mqtt.Some(time.Minute)})
-	other := joined(t, w, &mqtt.Connect{ClientID: "other"})
-	if err := c.send(&mqtt.Publish{Topic: []byte("$aws/things/car/jobs/get"), Payload: []byte("{}")}); err != nil {
+	const unsubscribed = 9
+	for _, test := range []struct {
+		name            string
+		ask             string
+		filter          mqtt.QoS
+		want            mqtt.QoS
+		denied, unheard bool
+	}{
+		{name: "QoS 1 to QoS 1", ask: "$aws/certificates/create/json", filter: 1, want: 1},
+		{name: "QoS 1 to QoS 0", ask: "$aws/certificates/create/json", filter: 0, want: 0},
+		{name: "not subscribed", ask: "$aws/certificates/create/json", filter: unsubscribed, unheard: true},
+		{name: "may not receive", ask: "$aws/certificates/create/json", filter: 1, denied: true, unheard: true},
+		{name: "jobs, not subscribed", ask: "$aws/things/car/jobs/get", filter: unsubscribed, want: 1},
+		{name: "jobs, subscribed", ask: "$aws/things/car/jobs/get", filter: 0, want: 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, broker.AWS())
+			answer := test.ask + "/accepted"
+			w.broker.Handle(test.ask, func(m message.Message, done message.Done) {
+				m.Origin.Reply(message.Message{Topic: answer, Payload: []byte("{}"), QoS: mqtt.QoS1})
+				done(nil)
+			})
+			w.guard.change(func() { w.guard.denied["car iot:Receive topic/"+answer] = test.denied })
+			c := joined(t, w, &mqtt.Connect{ClientID: "car", SessionExpiry: mqtt.Some(time.Minute)})
+			other := joined(t, w, &mqtt.Connect{ClientID: "other"})
+			subscribe(t, other, answer, 1)
+			if test.filter != unsubscribed {
+				subscribe(t, c, answer, test.filter)
+			}
+			if err := c.send(&mqtt.Publish{Topic: []byte(test.ask), Payload: []byte("{}")}); err != nil {
+				t.Fatal(err)
+			}
+			if !test.unheard {
+				p, err := c.next()
+				got, ok := p.(*mqtt.Publish)
+				if err != nil || !ok || got.QoS != test.want || string(got.Topic) != answer {
+					t.Errorf("the client hears %s, %v", show(p), err)
+				}
+			}
+			if err := errors.Join(c.barrier(), other.barrier()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func subscribe(t *testing.T, c *client, filter string, qos mqtt.QoS) {
+	t.Helper()
+	ask := &mqtt.Subscribe{PacketID: 1, Subscriptions: []mqtt.Subscription{{Filter: filter, QoS: qos}}}
+	if err := c.send(ask); err != nil {
 		t.Fatal(err)
 	}
-	for _, qos := range []mqtt.QoS{mqtt.QoS0, mqtt.QoS1} {
-		p, err := c.next()
-		if err != nil {
+	if p, err := c.next(); err != nil || p.Type() != mqtt.TypeSuback {
+		t.Fatalf("SUBSCRIBE is answered with %s, %v", show(p), err)
+	}
+}
+
+// An answer that waits for room in flight, or for its acknowledgement, ends with the
+// connection that asked.
+func TestReplyEndsWithTheConnection(t *testing.T) {
+	w := newWorld(t, broker.AWS())
+	w.broker.Handle("$aws/certificates/create/json", func(m message.Message, done message.Done) {
+		m.Origin.Reply(message.Message{Topic: m.Topic + "/accepted", Payload: m.Payload, QoS: mqtt.QoS1})
+		done(nil)
+	})
+	connect := &mqtt.Connect{ClientID: "car", SessionExpiry: mqtt.Some(time.Minute), ReceiveMaximum: 1}
+	c := joined(t, w, connect)
+	subscribe(t, c, "$aws/certificates/create/json/accepted", 1)
+	for _, payload := range []string{"1", "2", "3"} {
+		if err := c.send(&mqtt.Publish{Topic: []byte("$aws/certificates/create/json"), Payload: []byte(payload)}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, want := range []string{"1", "2"} {
+		p, err := c.next()
 		got, ok := p.(*mqtt.Publish)
-		if !ok || got.QoS != qos || string(got.Topic) != "$aws/things/car/jobs/get/accepted" {
-			t.Errorf("QoS %d: the client hears %s", qos, show(p))
+		if err != nil || !ok || string(got.Payload) != want {
+			t.Fatalf("the client hears %s, %v", show(p), err)
+		}
+		if err := c.barrier(); err != nil { // one at a time
+			t.Fatal(err)
+		}
+		if want == "1" {
+			if err := c.send(&mqtt.Puback{PacketID: got.PacketID}); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	if err := other.barrier(); err != nil {
+	again := joined(t, w, connect)
+	if err := again.barrier(); err != nil {
 		t.Error(err)
 	}
+	c.drop()
 }
 
 // A message whose service has not taken it is not acknowledged; one that it could

@@ -15,6 +15,7 @@ type queue struct {
 	flight  []entry // sent and not acknowledged, in the order of sending
 	sent    int     // of them, how many were sent on this connection
 	again   int     // and how many must be sent again on it
+	answers []entry // not sent yet, to the connection that asked; they go before the rest
 	waiting []entry // not sent yet
 	bytes   int     // of payload, waiting in memory
 	stored  int     // waiting in the store, behind those in memory; may count too many until it is read
@@ -49,6 +50,7 @@ type entry struct {
 	ids      []uint32
 	shared   *shared // as its group has it; nil for others
 
+	fleeting  bool          // it does not outlive the connection
 	confirmed chan struct{} // closed when the client has acknowledged; nil for most
 }
 
@@ -331,7 +333,7 @@ func (s *session) pump(c *conn, work *batch) {
 		return
 	}
 	d := delivery{now: s.b.Now(), work: work}
-	if !s.sendAgain(c, &d) {
+	if !s.sendAgain(c, &d) || !s.sendAnswers(c, &d) {
 		return
 	}
 	q, n := &s.queue, 0
@@ -460,7 +462,8 @@ func (s *session) resumeWith(c *conn) {
 // but others could do the work. The caller holds s.mu.
 func (q *queue) rest() (back []*shared) {
 	back = q.takeBack(nil)
-	q.flight = slices.DeleteFunc(q.flight, func(e entry) bool { return e.confirmed != nil })
+	q.flight = slices.DeleteFunc(q.flight, func(e entry) bool { return e.fleeting })
+	q.answers = nil
 	if len(q.waiting) == 0 || q.waiting[0].number == 0 {
 		return back
 	}

@@ -63,8 +63,10 @@ type Origin struct {
 	TraceID   string // one per message, in logs and rules; "" where nobody needs it
 	Rules     int    // republish hops so far, so that rules cannot feed each other for ever
 
-	// Reply answers the sending connection alone, subscribed or not: job and
-	// provisioning answers go to nobody else. nil where there is no connection.
+	// Reply answers the sending connection alone, if it may receive the topic, at
+	// the lower of the message's QoS and its subscription's, and not without a
+	// subscription; those of jobs go without one too. nil where there is no
+	// connection.
 	Reply func(Message)
 }
 

@@ -39,8 +39,7 @@ const requestTimeout = 30 * time.Second
 // Handler takes the messages of the topics under Filters. It only sorts them;
 // the work is done on the client's lane. Answers go to the asking connection and
 // nobody else: the topics name no client, and the payload has a private key. They
-// are sent with QoS 0, which fits a subscription of any QoS and keeps the key out
-// of the store of a persistent session.
+// go at the QoS of its subscription, and nowhere without one.
 func (s *Service) Handler() (message.Handler, error) {
 	known, err := newEncodings()
 	if err != nil {
@@ -105,7 +104,7 @@ func (r *request) reply(answer any, refused *refusal) {
 	if err != nil {
 		panic("provisioning: an answer does not encode: " + err.Error())
 	}
-	r.message.Origin.Reply(message.Message{Topic: r.message.Topic + suffix, Payload: payload, QoS: message.QoS0})
+	r.message.Origin.Reply(message.Message{Topic: r.message.Topic + suffix, Payload: payload, QoS: message.QoS1})
 }
 
 // refusals gives the status of each code, and AWS's word for it over MQTT. Only

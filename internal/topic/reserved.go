@@ -112,6 +112,17 @@ func MaySubscribe(filter string) bool {
 	return false
 }
 
+// AnswersUnasked says whether answers on the reserved name go to whoever asked even
+// without a subscription to it, as those of jobs do.
+func AnswersUnasked(name string) bool {
+	rest, ok := strings.CutPrefix(name, "$aws/things/")
+	if !ok {
+		return false
+	}
+	_, rest, _ = strings.Cut(rest, "/")
+	return strings.HasPrefix(rest, "jobs/")
+}
+
 // overlap says whether some name is selected by both filters.
 func overlap(a, b string) bool {
 	for {
