@@ -148,7 +148,11 @@ func (b *Broker) disconnectSession(s *session, preventWill bool) {
 		return // the client came back meanwhile
 	}
 	b.forget(s)
-	if w := b.takeWill(s.id); w != nil && !preventWill {
+	switch w := b.takeWill(s.id); {
+	case w == nil:
+	case preventWill:
+		b.dropWill(w)
+	default:
 		b.release(w)
 	}
 }

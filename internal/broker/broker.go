@@ -73,9 +73,10 @@ type Broker struct {
 
 	lastShared int64 // the highest number of a message of a group that has ended
 
-	numbers  map[string]number // version numbers of lifecycle events
-	wills    map[string]*pendingWill
-	stopping bool
+	numbers   map[string]number // version numbers of lifecycle events
+	wills     map[string]*will  // that wait for their delay, by client ID
+	published []*will           // that the store may forget
+	stopping  bool
 
 	sharedSwept time.Time // by Sweep
 
@@ -93,7 +94,7 @@ func New(ctx context.Context, config Config) (*Broker, error) {
 		claims:   map[string]chan struct{}{},
 		groups:   map[string]*group{},
 		numbers:  map[string]number{},
-		wills:    map[string]*pendingWill{},
+		wills:    map[string]*will{},
 	}
 	b.tree.Rules = config.Limits.Topics
 	b.retained.pending = map[string]*message.Message{}
@@ -131,7 +132,8 @@ func (b *Broker) Close(ctx context.Context) error {
 	go func() { b.running.Wait(); close(gone) }()
 	select {
 	case <-gone:
-		b.releaseAll()
+		_ = b.flushed(ctx) // what cannot be written is published again
+		b.settleWills()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

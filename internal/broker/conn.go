@@ -61,7 +61,7 @@ type conn struct {
 	delivery delivery // and its way to everybody
 	routes   map[string]*route
 	aliases  map[uint16][]byte
-	will     *mqtt.Will
+	will     *will
 	work     batch
 	untidy   bool // the session has something for the store
 	frames   frames

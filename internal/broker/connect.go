@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"thingd/internal/message"
 	"thingd/internal/mqtt"
 	"thingd/internal/topic"
 	"thingd/internal/why"
@@ -22,7 +21,6 @@ func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 		return end
 	}
 	assigned := c.nameClient(p)
-	c.will = p.Will
 	if end := c.admit(ctx, p); end != nil {
 		return end
 	}
@@ -147,16 +145,16 @@ func (c *conn) attach(ctx context.Context, p *mqtt.Connect) (present bool, err e
 	s := c.b.session(c.clientID)
 	if s != nil && !c.mayResume(s, p) {
 		c.b.forget(s)
-		if w := c.b.takeWill(s.id); w != nil { // the session's end is the end of its delay [MQTT 5.0 3.1.3.2.2]
-			c.b.release(w)
-		}
+		c.b.endWill(s.id) // the session's end is the end of its delay [MQTT 5.0 3.1.3.2.2]
 		s = nil
 	}
 	present = s != nil
 	if s == nil {
 		s = &session{b: c.b, id: c.clientID, subs: map[string]*subscription{}}
 	}
+	c.b.cancelWill(c.clientID)
 	c.settle(s, p)
+	c.will = c.willOf(p)
 	if err := c.keepSession(ctx, s, !present); err != nil {
 		s.mu.Lock()
 		s.left = c.b.Now() // it is not attached after all
@@ -171,7 +169,6 @@ func (c *conn) attach(ctx context.Context, p *mqtt.Connect) (present bool, err e
 		c.b.stats.Sessions.Add(1)
 	}
 	c.b.mu.Unlock()
-	c.b.takeWill(s.id) // back before the delay was over [MQTT-3.1.3-9]
 	return present, nil
 }
 
@@ -211,13 +208,19 @@ func (c *conn) settle(s *session, p *mqtt.Connect) {
 	s.persistent.Store(expiry > 0 || s.persistent.Load())
 }
 
-// keepSession stores a persistent session before CONNACK promises it.
+// keepSession stores a persistent session, and a will, before CONNACK promises them.
 func (c *conn) keepSession(ctx context.Context, s *session, isNew bool) error {
-	if !s.persistent.Load() {
+	stays := s.persistent.Load()
+	if !stays && c.will == nil {
 		return nil
 	}
 	row := s.stored()
 	return c.b.Store.Update(ctx, func(tx StoreTx) error {
+		if c.will != nil {
+			if err := tx.PutWill(c.will.stored()); err != nil || !stays {
+				return err
+			}
+		}
 		if isNew {
 			if err := tx.DeleteSession(s.id); err != nil {
 				return err
@@ -305,63 +308,4 @@ func (b *Broker) detach(c *conn, e ending) {
 		return
 	}
 	b.submit("note a client's leaving", func(tx StoreTx) error { return tx.Left(s.id, now, expiry) }, nil)
-}
-
-// takeWill gives the will that waits for its delay, which is over; nil without one.
-func (b *Broker) takeWill(clientID string) *pendingWill {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	w := b.wills[clientID]
-	delete(b.wills, clientID)
-	return w
-}
-
-// releaseAll publishes the wills that wait when the server stops: they would be
-// lost, and one too early is better than none.
-func (b *Broker) releaseAll() {
-	b.mu.Lock()
-	wills := b.wills
-	b.wills = map[string]*pendingWill{}
-	b.mu.Unlock()
-	for _, w := range wills {
-		b.release(w)
-	}
-}
-
-// publishWill publishes the last will, or keeps it for its delay.
-func (b *Broker) publishWill(c *conn, e ending, expiry time.Duration) {
-	w := c.will
-	if w == nil || !e.withWill() {
-		return
-	}
-	m := Message{
-		Topic: w.Topic, Payload: w.Payload, QoS: w.QoS, Retain: w.Retain,
-		Origin: message.Origin{Kind: message.FromWill, ClientID: c.clientID, Principal: c.principal.ID, TraceID: b.NewID()},
-	}
-	if c.version == mqtt.V5 {
-		m.Properties = &w.Properties
-	}
-	pending := &pendingWill{message: m, due: b.Now().Add(min(w.Delay, expiry))} // the session's end comes first [MQTT 5.0 3.1.3.2.2]
-	if w.Delay > 0 && expiry > 0 && e.cause != why.ServerStopping {
-		b.mu.Lock()
-		b.wills[c.clientID] = pending
-		b.mu.Unlock()
-		return
-	}
-	b.release(pending)
-}
-
-// pendingWill is a will that waits for its delay.
-type pendingWill struct {
-	message Message
-	due     time.Time
-}
-
-// release publishes a will; its expiry counts from now.
-func (b *Broker) release(w *pendingWill) {
-	if w.message.Properties != nil {
-		w.message.Expires = b.Limits.Expires(*w.message.Properties, b.Now())
-	}
-	b.stats.WillsPublished.Add(1)
-	b.Publish(w.message, nil)
 }

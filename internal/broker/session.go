@@ -99,6 +99,9 @@ func (b *Broker) restore(ctx context.Context) error {
 	if err := b.restoreShared(ctx); err != nil {
 		return err
 	}
+	if err := b.restoreWills(ctx); err != nil {
+		return err
+	}
 	return b.countRetained(ctx)
 }
 

@@ -34,6 +34,9 @@ type Store interface {
 	// CountShared counts a group's messages with numbers above after, up to last.
 	CountShared(ctx context.Context, filter string, after, last int64) (int, error)
 
+	// Wills reads the last wills.
+	Wills(ctx context.Context) ([]StoredWill, error)
+
 	// Retained reads one retained message; nil without one.
 	Retained(ctx context.Context, topic string) (*RetainedMessage, error)
 	// RetainedFrom reads retained messages in the order of their topics, from
@@ -68,6 +71,10 @@ type StoreTx interface {
 	DequeueShared(filter string, number int64) error
 	DeleteShared(filter string) error // with the group
 	ExpireShared(now time.Time) error // what has waited long enough, in all groups
+
+	PutWill(w StoredWill) error // in place of the client's last
+	DelayWill(clientID, id string, due time.Time) error
+	DeleteWill(clientID, id string) error
 
 	PutReceived(clientID string, packetID uint16) error // QoS 2 from the client
 	DeleteReceived(clientID string, packetID uint16) error
@@ -118,6 +125,15 @@ type StoredShared struct {
 	Number  int64
 	Until   time.Time // how long it is kept; zero: for ever
 	Message *message.Message
+}
+
+// StoredWill is the last will of a client's connection.
+type StoredWill struct {
+	ClientID string
+	ID       string // tells it from those of other connections
+	Delay    time.Duration
+	Due      time.Time // zero while the client is connected
+	Message  *message.Message
 }
 
 // RetainedMessage is a topic's last retained message.

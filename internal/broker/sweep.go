@@ -24,12 +24,13 @@ func (b *Broker) Sweep() {
 	for _, w := range wills {
 		b.release(w)
 	}
+	b.settleWills()
 	b.sweepShared(now)
 	b.recountRetained(now)
 }
 
 // due collects under the lock what Sweep works through without it.
-func (b *Broker) due(now time.Time) (sessions []*session, wills []*pendingWill) {
+func (b *Broker) due(now time.Time) (sessions []*session, wills []*will) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	sessions = make([]*session, 0, len(b.sessions))
@@ -75,9 +76,7 @@ func (b *Broker) expire(s *session, now time.Time) {
 		return // the client came back meanwhile
 	}
 	b.forget(s)
-	if w := b.takeWill(s.id); w != nil {
-		b.release(w)
-	}
+	b.endWill(s.id)
 }
 
 // sweep looks after one connection.

@@ -390,6 +390,36 @@ func TestBrokerSharedQueues(t *testing.T) {
 	})
 }
 
+func TestBrokerWills(t *testing.T) {
+	due := time.UnixMilli(1_700_000_000_123).UTC()
+	first := broker.StoredWill{ClientID: "a", ID: "1", Delay: time.Minute, Message: fullMessage("w/a")}
+	second := broker.StoredWill{ClientID: "a", ID: "2", Due: due, Message: &message.Message{Topic: "w"}}
+	other := broker.StoredWill{ClientID: "b", ID: "1", Delay: time.Second, Message: fullMessage("w/b")}
+	eachEngine(t, func(t *testing.T, db *DB) {
+		steps := []struct {
+			name string
+			do   func(tx broker.StoreTx) error
+			want []broker.StoredWill
+		}{
+			{"two clients", func(tx broker.StoreTx) error { return errors.Join(tx.PutWill(other), tx.PutWill(first)) }, []broker.StoredWill{first, other}},
+			{"one connects again", func(tx broker.StoreTx) error { return tx.PutWill(second) }, []broker.StoredWill{second, other}},
+			{"its first connection is settled late", func(tx broker.StoreTx) error {
+				return errors.Join(tx.DeleteWill("a", "1"), tx.DelayWill("a", "1", due.Add(time.Hour)))
+			}, []broker.StoredWill{second, other}},
+			{"one waits, one is out", func(tx broker.StoreTx) error {
+				return errors.Join(tx.DelayWill("b", "1", due), tx.DeleteWill("a", "2"))
+			}, []broker.StoredWill{{ClientID: "b", ID: "1", Delay: time.Second, Due: due, Message: fullMessage("w/b")}}},
+		}
+		for _, step := range steps {
+			inBroker(t, db, step.do)
+			got, err := db.Broker(testAccount).Wills(context.Background())
+			if diff := cmp.Diff(step.want, got); diff != "" || err != nil {
+				t.Errorf("%s (-want +got):\n%s%v", step.name, diff, err)
+			}
+		}
+	})
+}
+
 func TestBrokerSubmitTellsTheOutcome(t *testing.T) {
 	db := openTest(t, filepath.Join(t.TempDir(), "thingd.db"))
 	var got []string
