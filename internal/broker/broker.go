@@ -73,9 +73,9 @@ type Broker struct {
 
 	lastShared int64 // the highest number of a message of a group that has ended
 
-	numbers   map[string]number // version numbers of lifecycle events
-	wills     map[string]*will  // that wait for their delay, by client ID
-	published []*will           // that the store may forget
+	versions  versions
+	wills     map[string]*will // that wait for their delay, by client ID
+	published []*will          // that the store may forget
 	stopping  bool
 
 	sharedSwept time.Time // by Sweep
@@ -93,7 +93,6 @@ func New(ctx context.Context, config Config) (*Broker, error) {
 		conns:    map[*conn]struct{}{},
 		claims:   map[string]chan struct{}{},
 		groups:   map[string]*group{},
-		numbers:  map[string]number{},
 		wills:    map[string]*will{},
 	}
 	b.tree.Rules = config.Limits.Topics

@@ -3,22 +3,9 @@ package broker
 import (
 	"encoding/json"
 	"strings"
-	"time"
 
 	"thingd/internal/mqtt"
 	"thingd/internal/why"
-)
-
-// number is the version number of a client's lifecycle events: it grows with
-// each connection and begins anew when the client was away for an hour.
-type number struct {
-	value int64     // of the next connection
-	left  time.Time // zero while connected
-}
-
-const (
-	numberKept = time.Hour
-	numbersMax = 200_000 // client IDs remembered; beyond, the oldest may begin anew
 )
 
 // lifecycle is the JSON of presence and subscription events, in AWS's order.
@@ -39,7 +26,7 @@ type lifecycle struct {
 
 func (c *conn) announceConnected() {
 	c.identifier = c.b.NewID()
-	c.number = c.b.nextNumber(c.clientID)
+	c.number = c.b.nextVersion(c.clientID)
 	e := c.lifecycle("connected")
 	e.IPAddress = c.source().Addr().String()
 	e.VersionNumber = &c.number
@@ -48,7 +35,7 @@ func (c *conn) announceConnected() {
 
 func (b *Broker) announceDisconnected(c *conn, e ending) {
 	b.mu.Lock()
-	b.numbers[c.clientID] = number{c.number + 1, b.Now()}
+	b.versions.leave(c.clientID, c.number, b.Now())
 	b.mu.Unlock()
 	event := c.lifecycle("disconnected")
 	initiated := e.disconnect == why.ClientInitiated
@@ -101,38 +88,6 @@ func (b *Broker) announce(prefix string, e lifecycle) {
 		panic(err) // a struct of strings and numbers always encodes
 	}
 	b.Publish(Message{Topic: name, Payload: payload, QoS: mqtt.QoS1}, nil)
-}
-
-func (b *Broker) nextNumber(clientID string) int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n, known := b.numbers[clientID]
-	if !known {
-		b.makeRoomForNumber()
-	}
-	value := n.value
-	b.numbers[clientID] = number{value: value + 1}
-	return value
-}
-
-// isOver says whether the numbers begin anew. A session that is kept for longer
-// keeps its numbers too; Sweep sees to that.
-func (n number) isOver(now time.Time) bool {
-	return !n.left.IsZero() && now.Sub(n.left) > numberKept
-}
-
-// makeRoomForNumber forgets some client that is away, if it finds one soon.
-func (b *Broker) makeRoomForNumber() {
-	if len(b.numbers) < numbersMax {
-		return
-	}
-	tries := 0
-	for id, old := range b.numbers {
-		if tries++; !old.left.IsZero() || tries > 32 {
-			delete(b.numbers, id)
-			return
-		}
-	}
 }
 
 // record tells the journal how the client was refused, or its connection ended.

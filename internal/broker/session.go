@@ -25,6 +25,7 @@ type session struct {
 	// persistent sessions are stored and outlive their connection. It changes
 	// only while the client connects.
 	persistent atomic.Bool
+	restored   bool // it is from before the server started
 
 	mu        sync.Mutex
 	version   mqtt.Version
@@ -78,6 +79,7 @@ func (b *Broker) restore(ctx context.Context) error {
 			left: row.Left, principal: row.Principal, subs: map[string]*subscription{},
 		}
 		s.persistent.Store(true)
+		s.restored = true
 		if s.left.IsZero() {
 			s.left = now
 		}
@@ -100,6 +102,9 @@ func (b *Broker) restore(ctx context.Context) error {
 		return err
 	}
 	if err := b.restoreWills(ctx); err != nil {
+		return err
+	}
+	if err := b.restoreVersions(ctx); err != nil {
 		return err
 	}
 	return b.countRetained(ctx)

@@ -34,6 +34,9 @@ type Store interface {
 	// CountShared counts a group's messages with numbers above after, up to last.
 	CountShared(ctx context.Context, filter string, after, last int64) (int, error)
 
+	// Versions reads the number that PutVersions stored last; 0 before.
+	Versions(ctx context.Context) (reserved int64, err error)
+
 	// Wills reads the last wills.
 	Wills(ctx context.Context) ([]StoredWill, error)
 
@@ -71,6 +74,10 @@ type StoreTx interface {
 	DequeueShared(filter string, number int64) error
 	DeleteShared(filter string) error // with the group
 	ExpireShared(now time.Time) error // what has waited long enough, in all groups
+
+	// PutVersions notes that version numbers of lifecycle events below reserved may
+	// have been given out.
+	PutVersions(reserved int64) error
 
 	PutWill(w StoredWill) error // in place of the client's last
 	DelayWill(clientID, id string, due time.Time) error

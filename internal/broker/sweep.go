@@ -43,11 +43,7 @@ func (b *Broker) due(now time.Time) (sessions []*session, wills []*will) {
 			wills = append(wills, w)
 		}
 	}
-	for id, n := range b.numbers {
-		if n.isOver(now) && b.sessions[id] == nil {
-			delete(b.numbers, id)
-		}
-	}
+	b.versions.expire(b.sessions, now)
 	return sessions, wills
 }
 

@@ -420,6 +420,22 @@ func TestBrokerWills(t *testing.T) {
 	})
 }
 
+func TestBrokerVersions(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *DB) {
+		for _, want := range []int64{0, 1000, 1 << 40} {
+			if want > 0 {
+				inBroker(t, db, func(tx broker.StoreTx) error { return tx.PutVersions(want) })
+			}
+			if got, err := db.Broker(testAccount).Versions(context.Background()); got != want || err != nil {
+				t.Error(got, err)
+			}
+		}
+		if got, err := db.Broker("999999999999").Versions(context.Background()); got != 0 || err != nil {
+			t.Error("another account:", got, err)
+		}
+	})
+}
+
 func TestBrokerSubmitTellsTheOutcome(t *testing.T) {
 	db := openTest(t, filepath.Join(t.TempDir(), "thingd.db"))
 	var got []string
