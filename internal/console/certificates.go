@@ -3,6 +3,7 @@ package console
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"net/url"
 
 	"thingd/internal/access"
@@ -118,6 +119,9 @@ type certificatePage struct {
 	Subject, Issuer, Serial, Algorithm string
 }
 
+// Pending says whether the certificate is on its way to another account.
+func (p certificatePage) Pending() bool { return p.Certificate.Status == pki.PendingTransfer }
+
 // Made is the same without keys, for the parts that both pages have.
 func (p certificatePage) Made() made { return made{State: p.certificateState} }
 
@@ -131,13 +135,20 @@ func (v *visit) certificate() error {
 		return err
 	}
 	page := certificatePage{certificateState: state}
-	if block, _ := pem.Decode([]byte(cert.PEM)); block != nil {
-		if leaf, err := x509.ParseCertificate(block.Bytes); err == nil {
-			page.Subject, page.Issuer = leaf.Subject.String(), leaf.Issuer.String()
-			page.Serial, page.Algorithm = leaf.SerialNumber.Text(16), leaf.PublicKeyAlgorithm.String()
-		}
+	if leaf, err := leafOf(cert.PEM); err == nil {
+		page.Subject, page.Issuer = leaf.Subject.String(), leaf.Issuer.String()
+		page.Serial, page.Algorithm = leaf.SerialNumber.Text(16), leaf.PublicKeyAlgorithm.String()
 	}
 	return v.render("certificate", page)
+}
+
+// leafOf reads the first certificate of a PEM text.
+func leafOf(text string) (*x509.Certificate, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("a stored certificate is not PEM")
+	}
+	return x509.ParseCertificate(block.Bytes)
 }
 
 // certificateFile is the certificate itself; its key is nowhere.
@@ -146,10 +157,7 @@ func (v *visit) certificateFile() error {
 	if err != nil {
 		return err
 	}
-	v.w.Header().Set("Content-Type", "application/x-pem-file")
-	v.w.Header().Set("Content-Disposition", `attachment; filename="`+string(cert.ID)+`-certificate.pem.crt"`)
-	_, err = v.w.Write([]byte(cert.PEM))
-	return err
+	return v.pemFile(string(cert.ID)+"-certificate.pem.crt", cert.PEM)
 }
 
 // certificatePath is the page of the certificate that the address names.

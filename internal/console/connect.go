@@ -143,7 +143,7 @@ func (v *visit) chosen() (wizard, error) {
 	case w.Old && missing:
 		w.Problem = v.text("connect.missing", w.Thing)
 	case v.query("which") == "new" && !missing:
-		w.Problem = v.text("thing.taken", w.Thing)
+		w.Problem = v.text("taken", w.Thing)
 	}
 	return w, nil
 }

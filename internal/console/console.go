@@ -32,6 +32,8 @@ import (
 	"thingd/internal/access"
 	"thingd/internal/arn"
 	"thingd/internal/broker"
+	"thingd/internal/credentials"
+	"thingd/internal/edgefleet"
 	"thingd/internal/iam"
 	"thingd/internal/journal"
 	"thingd/internal/pki"
@@ -61,6 +63,8 @@ type Config struct {
 	Broker   *broker.Broker
 	Journal  *journal.Journal
 	Rules    *rules.Service
+	Aliases  *credentials.Service
+	Fleets   *edgefleet.Service
 
 	// Objects carries requests to the embedded S3, which answers at ObjectsURL.
 	Objects    http.RoundTripper

@@ -180,7 +180,7 @@ func TestPagesEscapeAndHaveNothingInline(t *testing.T) {
 	must(t, err)
 	b.post(t, "/console/buckets", url.Values{"name": {"plants"}}, http.StatusOK)
 	b.post(t, "/console/rules", url.Values{"name": {"p"}, "sql": {"SELECT \"<img src=x>\" AS x FROM 'a'"}, "description": {hostile}}, http.StatusOK)
-	fill := strings.NewReplacer("{thing}", "pump", "{id}", string(certs[0].ID), "{name}", "p", "{$}", "", "{bucket}", "plants")
+	fill := strings.NewReplacer("{ca}", furnish(t, h), "{thing}", "pump", "{id}", string(certs[0].ID), "{name}", "p", "{$}", "", "{bucket}", "plants")
 	skip := []string{"GET /console/stream", "GET /console/stream/check", "GET /console/why/stream", "GET /console/buckets/{bucket}/object", "GET /console/buckets/{bucket}/download"}
 	for _, r := range routes() {
 		method, path, _ := strings.Cut(fill.Replace(r.pattern), " ")
@@ -188,7 +188,7 @@ func TestPagesEscapeAndHaveNothingInline(t *testing.T) {
 			continue
 		}
 		t.Run(r.pattern, func(t *testing.T) {
-			query := "?" + url.Values{"q": {hostile}, "client": {hostile}, "topic": {hostile}, "filter": {hostile}, "thing": {"pump"}}.Encode()
+			query := "?" + url.Values{"q": {hostile}, "client": {hostile}, "back": {hostile}, "topic": {hostile}, "filter": {hostile}, "thing": {"pump"}}.Encode()
 			answer, body := b.do(t, b.request(t, http.MethodGet, path+query, nil), http.StatusOK)
 			if got := answer.Header.Get("Content-Security-Policy"); got != contentPolicy {
 				t.Errorf("the policy is %q", got)

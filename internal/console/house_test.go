@@ -19,6 +19,8 @@ import (
 	"thingd/internal/arn"
 	"thingd/internal/aws/wire"
 	"thingd/internal/broker"
+	"thingd/internal/credentials"
+	"thingd/internal/edgefleet"
 	"thingd/internal/fault"
 	"thingd/internal/gateway"
 	"thingd/internal/iam"
@@ -98,6 +100,10 @@ func open(t *testing.T) *house {
 	c.Objects, c.ObjectsURL = direct{gate}, "http://s3.inside"
 	must(t, c.Rules.Start(ctx))
 	t.Cleanup(func() { must(t, c.Rules.Close(context.Background())) })
+	c.Aliases = credentials.New(credentials.Config{Store: db.Credentials(scope.Account), Scope: scope, Access: c.Access, IAM: c.IAM})
+	c.Fleets = edgefleet.New(edgefleet.Config{Store: db.EdgeFleets(scope.Account), Scope: scope, Credentials: c.Aliases, IAM: c.IAM, Log: quiet})
+	there := func(context.Context, arn.ARN) (bool, error) { return true, nil }
+	c.Registry.TagExists = map[string]func(context.Context, arn.ARN) (bool, error){"policy": there, "cacert": there, "rolealias": there}
 	h.Console = New(c)
 	h.listen(t)
 	return h

@@ -1,11 +1,12 @@
 package console
 
 import (
-	"encoding/json"
+	"cmp"
 	"net/url"
 	"strings"
 
 	"thingd/internal/access"
+	"thingd/internal/fault"
 	"thingd/internal/pki"
 	"thingd/internal/registry"
 )
@@ -29,21 +30,24 @@ func (v *visit) policies() error {
 	return v.render("policies", policiesPage{list, next, token == ""})
 }
 
-// statement is one row of the visual form.
-type statement struct{ Effect, Action, Resource string }
-
 // policyForm is the form of a policy or of a version of one.
 type policyForm struct {
+	outcome
 	Name       string
 	Version    bool // of a policy that is there
 	JSON       bool // the document as text, not as rows
 	Document   string
-	Statements []statement
-	Problem    string
+	Frame      string // what the rows are put into
+	Statements []row
+	At         position // of the problem, in the text
 }
 
+// newPolicy begins with one statement, which a link may suggest.
 func (v *visit) newPolicy() error {
-	return v.render("policyform", policyForm{Statements: []statement{{"Allow", "", ""}}})
+	return v.render("policyform", policyForm{
+		outcome: v.outcomeOf(nil), Name: v.query("name"), Frame: newDocument,
+		Statements: []row{{statement: statement{"Allow", v.query("action"), v.query("resource")}}},
+	})
 }
 
 // newVersion begins with the document that decides now.
@@ -56,65 +60,73 @@ func (v *visit) newVersion() error {
 	if err != nil {
 		return err
 	}
-	return v.render("policyform", policyForm{
-		Name: name, Version: true, JSON: true, Document: pretty([]byte(version.Document)), Statements: []statement{{"Allow", "", ""}},
-	})
+	form := policyForm{outcome: v.outcomeOf(nil), Name: name, Version: true, JSON: true, Document: pretty([]byte(version.Document))}
+	return v.render("policyform", form)
 }
 
-// readPolicy reads either half of the form; the document is made of the rows
-// where the form was not in JSON.
+// readPolicy reads the form; the document is made of the rows where it was not
+// in JSON.
 func (v *visit) readPolicy() policyForm {
-	form := policyForm{Name: v.form("name"), JSON: v.form("as") == "json", Document: v.r.PostForm.Get("document")}
-	actions, resources := v.r.PostForm["action"], v.r.PostForm["resource"]
+	form := policyForm{
+		Name: v.form("name"), JSON: v.form("as") == "json", Frame: v.form("frame"),
+		Document: plainLines(v.r.PostForm.Get("document")),
+	}
+	if form.JSON {
+		return form
+	}
+	actions, resources, raws := v.r.PostForm["action"], v.r.PostForm["resource"], v.r.PostForm["raw"]
 	for i, effect := range v.r.PostForm["effect"] {
-		if i < len(actions) && i < len(resources) {
-			form.Statements = append(form.Statements, statement{effect, strings.TrimSpace(actions[i]), strings.TrimSpace(resources[i])})
+		if i >= len(actions) || i >= len(resources) {
+			break
 		}
+		one := row{statement: statement{effect, strings.TrimSpace(actions[i]), strings.TrimSpace(resources[i])}}
+		if i < len(raws) {
+			one.Raw = raws[i]
+		}
+		form.Statements = append(form.Statements, one)
 	}
-	if !form.JSON {
-		form.Document = documentOf(form.Statements)
-	}
+	form.Document = documentIn(form.Frame, form.Statements)
 	return form
 }
 
-// documentOf writes the rows as a policy document. Several actions or resources
-// stand in one row with commas between them.
-func documentOf(rows []statement) string {
-	type entry struct{ Effect, Action, Resource any }
-	entries := make([]entry, 0, len(rows))
-	for _, row := range rows {
-		entries = append(entries, entry{row.Effect, oneOrMany(row.Action), oneOrMany(row.Resource)})
+// turn shows the form in its other half: rows as JSON, JSON as rows. Nothing is
+// kept on the server, and nothing is lost on the way.
+func (v *visit) turn(form policyForm) error {
+	v.trial = true
+	form.outcome = v.outcomeOf(nil)
+	if form.JSON = !form.JSON; form.JSON {
+		return v.renderWith(form.Status, "policyform", form)
 	}
-	text, err := json.MarshalIndent(struct {
-		Version   string
-		Statement []entry
-	}{"2012-10-17", entries}, "", "  ")
+	frame, rows, err := rowsOf(form.Document)
 	if err != nil {
-		panic("a document of strings does not encode: " + err.Error())
+		form.JSON = true
+		return v.refuse(form, fault.InvalidRequest("%s", v.text("policy.norows")))
 	}
-	return string(text)
+	form.Frame, form.Statements = frame, rows
+	return v.renderWith(form.Status, "policyform", form)
 }
 
-func oneOrMany(text string) any {
-	parts := strings.Split(text, ",")
-	for i := range parts {
-		parts[i] = strings.TrimSpace(parts[i])
+// refuse shows the form again with the problem, in JSON with the place of it.
+func (v *visit) refuse(form policyForm, problem error) error {
+	form.outcome = v.outcomeOf(problem)
+	form.At = mistakeIn(form.Document, form.Problem)
+	if !form.JSON {
+		form.Frame, form.Statements, _ = rowsOf(form.Document)
 	}
-	if len(parts) == 1 {
-		return parts[0]
-	}
-	return parts
+	return v.renderWith(form.Status, "policyform", form)
 }
 
 func (v *visit) createPolicy() error {
 	form := v.readPolicy()
-	v.note("policy", form.Name)
+	if v.form("do") == "turn" {
+		return v.turn(form)
+	}
 	if err := v.mayIoT("CreatePolicy", "policy", form.Name); err != nil {
 		return err
 	}
+	v.note("policy", form.Name)
 	if _, err := v.Access.CreatePolicy(v.r.Context(), form.Name, form.Document, nil); err != nil {
-		form.Problem = v.sentence(err)
-		return v.renderWith(statusOf(err), "policyform", form)
+		return v.refuse(form, err)
 	}
 	return v.to(policyPath(form.Name), "created.named", form.Name)
 }
@@ -125,12 +137,14 @@ func policyPath(name string) string { return Root + "policies/" + url.PathEscape
 func (v *visit) createVersion() error {
 	form := v.readPolicy()
 	form.Name, form.Version = v.r.PathValue("name"), true
+	if v.form("do") == "turn" {
+		return v.turn(form)
+	}
 	if err := v.mayIoT("CreatePolicyVersion", "policy", form.Name); err != nil {
 		return err
 	}
 	if _, err := v.Access.CreatePolicyVersion(v.r.Context(), form.Name, form.Document, true); err != nil {
-		form.Problem = v.sentence(err)
-		return v.renderWith(statusOf(err), "policyform", form)
+		return v.refuse(form, err)
 	}
 	return v.to(policyPath(form.Name), "saved")
 }
@@ -138,10 +152,15 @@ func (v *visit) createVersion() error {
 // policyPage is one policy in full.
 type policyPage struct {
 	access.Policy
+	tagged
 	ARN      string
 	Versions []versionView
 	Targets  []target
+	Groups   []string // thing groups to attach it to
 }
+
+// Count is the number of versions.
+func (p policyPage) Count() int { return len(p.Versions) }
 
 type versionView struct {
 	access.Version
@@ -150,7 +169,7 @@ type versionView struct {
 }
 
 // target is what a policy is attached to.
-type target struct{ ARN, Certificate string }
+type target struct{ ARN, Certificate, Group string }
 
 func (v *visit) policy() error {
 	name := v.r.PathValue("name")
@@ -171,15 +190,25 @@ func (v *visit) policy() error {
 	}
 	for _, one := range targets {
 		_, id, _ := strings.Cut(one, ":cert/")
-		page.Targets = append(page.Targets, target{one, id})
+		_, group, _ := strings.Cut(one, ":thinggroup/")
+		page.Targets = append(page.Targets, target{one, id, group})
+	}
+	if page.tagged, err = v.tagged(page.ARN); err != nil {
+		return err
+	}
+	if page.Groups, err = v.groupNames(); err != nil {
+		return err
 	}
 	return v.render("policy", page)
 }
 
-// setPolicyTarget attaches the policy to a certificate, by its ID or ARN, or
-// takes it off.
+// setPolicyTarget attaches the policy to a thing group by its name or to a
+// certificate by its ID or ARN, or takes it off.
 func (v *visit) setPolicyTarget() error {
 	to := v.form("target")
+	if group := v.form("group"); group != "" {
+		to = v.Registry.ARN("thinggroup", group)
+	}
 	if !strings.HasPrefix(to, "arn:") {
 		to = v.PKI.ARN(pki.NormalID(to))
 	}
@@ -187,6 +216,38 @@ func (v *visit) setPolicyTarget() error {
 		return err
 	}
 	return v.to(policyPath(v.r.PathValue("name")), "saved")
+}
+
+// comparison is two versions of a policy beside each other.
+type comparison struct {
+	access.Policy
+	Versions    []access.Version
+	A, B        string // their IDs
+	Differences []difference
+}
+
+// comparePolicy shows what has changed between two versions: those asked for, or
+// the default one and the newest other.
+func (v *visit) comparePolicy() error {
+	name := v.r.PathValue("name")
+	if err := v.mayIoT("GetPolicyVersion", "policy", name); err != nil {
+		return err
+	}
+	p, versions, err := v.Access.PolicyVersions(v.r.Context(), name)
+	if err != nil {
+		return err
+	}
+	page := comparison{Policy: p, Versions: versions, A: v.query("a"), B: v.query("b")}
+	documents := map[string]string{}
+	for _, one := range versions { // the newest first
+		documents[one.ID.String()] = pretty([]byte(one.Document))
+		if page.A == "" && one.ID != p.Default {
+			page.A = one.ID.String()
+		}
+	}
+	page.A, page.B = cmp.Or(page.A, p.Default.String()), cmp.Or(page.B, p.Default.String())
+	page.Differences = differences(documents[page.A], documents[page.B])
+	return v.render("policydiff", page)
 }
 
 // setVersion makes a version the default one, or deletes it.
@@ -223,6 +284,7 @@ var policyRoutes = []route{
 	{"GET /console/newpolicy", (*visit).newPolicy},
 	{"GET /console/policies/{name}", (*visit).policy},
 	{"GET /console/policies/{name}/newversion", (*visit).newVersion},
+	{"GET /console/policies/{name}/compare", (*visit).comparePolicy},
 	{"POST /console/policies/{name}/versions", (*visit).createVersion},
 	{"POST /console/policies/{name}/version", (*visit).setVersion},
 	{"POST /console/policies/{name}/targets", (*visit).setPolicyTarget},

@@ -1,33 +1,39 @@
 package console
 
 import (
-	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
-	"thingd/internal/broker"
 	"thingd/internal/fault"
-	"thingd/internal/pki"
 	"thingd/internal/registry"
-	"thingd/internal/shadow"
 )
 
 // thingsPage is a part of the list.
 type thingsPage struct {
-	Search string
-	Things []registry.Thing
-	Next   string
-	First  bool
+	Search, Type, Group string
+	Things              []registry.Thing
+	Next                string
+	First               bool
+	Types, Groups       []string // to filter by
 }
+
+// Filtered says whether the list is not all things.
+func (p thingsPage) Filtered() bool { return p.Search+p.Type+p.Group != "" }
 
 func (v *visit) things() error {
 	if err := v.may("iot:ListThings", "*"); err != nil {
 		return err
 	}
-	page := thingsPage{Search: v.query("q"), First: v.query("token") == ""}
-	var err error
-	page.Things, page.Next, err = v.findThings(page.Search, v.query("token"))
+	page := thingsPage{Search: v.query("q"), Type: v.query("type"), Group: v.query("group"), First: v.query("token") == ""}
+	err := v.findThings(&page)
+	if err == nil {
+		page.Types, err = v.typeNames()
+	}
+	if err == nil {
+		page.Groups, err = v.groupNames()
+	}
 	if err != nil {
 		return err
 	}
@@ -35,23 +41,65 @@ func (v *visit) things() error {
 }
 
 // findThings lists all things, those whose name begins with the search, or with
-// name=value those with an attribute.
-func (v *visit) findThings(search, token string) ([]registry.Thing, string, error) {
-	page := registry.Page{Token: token}
-	name, value, byAttribute := strings.Cut(search, "=")
-	if byAttribute {
-		return v.Registry.Things(v.r.Context(), registry.ThingFilter{AttributeName: name, AttributeValue: value, AttributeValuePrefix: true}, page)
+// name=value those with an attribute; and of these those of a type and a group.
+func (v *visit) findThings(page *thingsPage) (err error) {
+	at := registry.Page{Token: v.query("token")}
+	name, value, byAttribute := strings.Cut(page.Search, "=")
+	switch {
+	case page.Group != "":
+		return v.findInGroup(page, at)
+	case byAttribute:
+		filter := registry.ThingFilter{AttributeName: name, AttributeValue: value, AttributeValuePrefix: true}
+		page.Things, page.Next, err = v.Registry.Things(v.r.Context(), filter, at)
+		page.keep(func(t registry.Thing) bool { return page.Type == "" || t.Type == page.Type })
+		return err
 	}
-	if token == "" && search != "" {
-		page.Token = registry.List{"things", ""}.Token(before(search))
+	if at.Token == "" && page.Search != "" {
+		at.Token = registry.List{"things", page.Type}.Token(before(page.Search))
 	}
-	list, next, err := v.Registry.Things(v.r.Context(), registry.ThingFilter{}, page)
-	for i, one := range list {
-		if !strings.HasPrefix(one.Name, search) {
-			return list[:i], "", err
+	page.Things, page.Next, err = v.Registry.Things(v.r.Context(), registry.ThingFilter{Type: page.Type}, at)
+	for i, one := range page.Things {
+		if !strings.HasPrefix(one.Name, page.Search) {
+			page.Things, page.Next = page.Things[:i], ""
+			break
 		}
 	}
-	return list, next, err
+	return err
+}
+
+// findInGroup lists a group and what is below it; what else was asked for is
+// looked for in each part of that list.
+func (v *visit) findInGroup(page *thingsPage, at registry.Page) error {
+	if err := v.mayIoT("ListThingsInThingGroup", "thinggroup", page.Group); err != nil {
+		return err
+	}
+	members, next, err := v.Registry.ThingsInThingGroup(v.r.Context(), page.Group, true, at)
+	page.Next = next
+	for _, name := range members {
+		thing, err := v.Registry.Thing(v.r.Context(), name)
+		if err != nil && !fault.Is(err, fault.CodeNotFound) {
+			return err
+		}
+		if err == nil {
+			page.Things = append(page.Things, thing)
+		}
+	}
+	page.keep(page.matches)
+	return err
+}
+
+// matches says whether a thing is of the type and what the search wants.
+func (p *thingsPage) matches(t registry.Thing) bool {
+	name, value, byAttribute := strings.Cut(p.Search, "=")
+	if byAttribute {
+		has, ok := t.Attributes[name]
+		return ok && strings.HasPrefix(has, value) && (p.Type == "" || t.Type == p.Type)
+	}
+	return strings.HasPrefix(t.Name, p.Search) && (p.Type == "" || t.Type == p.Type)
+}
+
+func (p *thingsPage) keep(matches func(registry.Thing) bool) {
+	p.Things = slices.DeleteFunc(p.Things, func(t registry.Thing) bool { return !matches(t) })
 }
 
 // before gives a key that in the order of bytes lies before every name that
@@ -66,35 +114,39 @@ func before(prefix string) string {
 
 // thingForm is the form of a new thing.
 type thingForm struct {
-	Name, Type, Attributes string
-	Types                  []string
-	Bare                   bool // without certificate
-	Problem                string
+	Name, Type, Group, Billing string
+	Attributes                 []pair
+	Types, Groups, Billings    []string // to choose from
+	Bare                       bool     // without certificate
+	Problem                    string
 }
+
+// More says whether the settings that few need were used.
+func (f thingForm) More() bool { return f.Type+f.Group+f.Billing != "" || len(f.Attributes) > 0 }
 
 func (v *visit) newThing() error {
-	form := thingForm{}
-	return v.renderThingForm(200, form)
+	return v.renderThingForm(http.StatusOK, thingForm{Type: v.query("type")})
 }
 
-func (v *visit) renderThingForm(status int, form thingForm) error {
-	if v.may("iot:ListThingTypes", "*") == nil {
-		types, _, err := v.Registry.ThingTypes(v.r.Context(), "", registry.Page{Size: registry.PageSizeMax})
-		if err != nil {
-			return err
-		}
-		for _, t := range types {
-			if !t.IsDeprecated() {
-				form.Types = append(form.Types, t.Name)
-			}
-		}
+func (v *visit) renderThingForm(status int, form thingForm) (err error) {
+	if form.Types, err = v.typeNames(); err != nil {
+		return err
+	}
+	if form.Groups, err = v.groupNames(); err != nil {
+		return err
+	}
+	if form.Billings, err = v.billingNames(); err != nil {
+		return err
 	}
 	return v.renderWith(status, "thingform", form)
 }
 
 // createThing makes the thing and, unless told otherwise, a certificate for it.
 func (v *visit) createThing() error {
-	form := thingForm{Name: v.form("name"), Type: v.form("type"), Attributes: v.form("attributes"), Bare: v.form("certificate") == "none"}
+	form := thingForm{
+		Name: v.form("name"), Type: v.form("type"), Group: v.form("group"), Billing: v.form("billing"),
+		Attributes: v.pairs(), Bare: v.form("certificate") == "none",
+	}
 	v.note("thing", form.Name)
 	if err := v.mayIoT("CreateThing", "thing", form.Name); err != nil {
 		return err
@@ -111,14 +163,34 @@ func (v *visit) createThing() error {
 }
 
 func (v *visit) makeThing(form thingForm) error {
-	attributes, err := attributesOf(form.Attributes)
+	attributes, err := v.mapOf(form.Attributes)
 	if err != nil {
 		return err
 	}
 	if _, err := v.Registry.Thing(v.r.Context(), form.Name); err == nil {
-		return fault.AlreadyExists("%s", v.text("thing.taken", form.Name))
+		return v.taken(form.Name)
 	}
-	_, err = v.Registry.CreateThing(v.r.Context(), registry.NewThing{Name: form.Name, Type: form.Type, Attributes: attributes})
+	if form.Group != "" { // before the thing is made: what fails should leave nothing behind
+		if err := v.mayJoin(form); err != nil {
+			return err
+		}
+	}
+	_, err = v.Registry.CreateThing(v.r.Context(), registry.NewThing{
+		Name: form.Name, Type: form.Type, BillingGroup: form.Billing, Attributes: attributes,
+	})
+	if err != nil || form.Group == "" {
+		return err
+	}
+	return v.Registry.AddThingToThingGroup(v.r.Context(), form.Name, form.Group)
+}
+
+func (v *visit) mayJoin(form thingForm) error {
+	for kind, name := range map[string]string{"thing": form.Name, "thinggroup": form.Group} {
+		if err := v.mayIoT("AddThingToThingGroup", kind, name); err != nil {
+			return err
+		}
+	}
+	_, err := v.Registry.ThingGroup(v.r.Context(), form.Group)
 	return err
 }
 
@@ -151,142 +223,6 @@ func (v *visit) createThingCertificate() error {
 
 func thingPath(name string) string { return Root + "things/" + url.PathEscape(name) }
 
-// attributesOf reads lines of name=value.
-func attributesOf(text string) (map[string]string, error) {
-	all := map[string]string{}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
-		}
-		name, value, ok := strings.Cut(line, "=")
-		if !ok {
-			return nil, fault.InvalidRequest("%q: write an attribute as name=value", line)
-		}
-		all[strings.TrimSpace(name)] = strings.TrimSpace(value)
-	}
-	return all, nil
-}
-
-// thingPage is one thing in full.
-type thingPage struct {
-	registry.Thing
-	ARN        string
-	Lines      string // the attributes, for the editor
-	Groups     []string
-	Principals []principal
-	Connection broker.Connection
-	Known      bool // whether a client of this name was ever seen
-	Classic    bool // whether there is a classic shadow
-	Shadows    []string
-	More       bool // named shadows beyond these
-}
-
-// principal is a certificate attached to a thing.
-type principal struct {
-	ARN, Certificate string
-	Status           pki.Status
-}
-
-func (v *visit) thing() error {
-	name := v.r.PathValue("thing")
-	if err := v.mayIoT("DescribeThing", "thing", name); err != nil {
-		return err
-	}
-	found, err := v.Registry.Thing(v.r.Context(), name)
-	if err != nil {
-		return err
-	}
-	page := thingPage{Thing: found, ARN: v.Registry.ARN("thing", name)}
-	for _, key := range sortedKeys(found.Attributes) {
-		page.Lines += key + "=" + found.Attributes[key] + "\n"
-	}
-	page.Connection, page.Known = v.Broker.Connection(name)
-	for _, fill := range []func(*thingPage) error{v.fillGroups, v.fillPrincipals, v.fillShadows} {
-		if err := fill(&page); err != nil {
-			return err
-		}
-	}
-	return v.render("thing", page)
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-func (v *visit) fillGroups(page *thingPage) (err error) {
-	page.Groups, _, err = v.Registry.ThingGroupsForThing(v.r.Context(), page.Name, registry.Page{Size: registry.PageSizeMax})
-	return err
-}
-
-func (v *visit) fillPrincipals(page *thingPage) error {
-	links, _, err := v.Registry.ThingPrincipals(v.r.Context(), page.Name, nil, registry.Page{Size: registry.PageSizeMax})
-	if err != nil {
-		return err
-	}
-	for _, link := range links {
-		one := principal{ARN: link.Principal}
-		if _, id, ok := strings.Cut(link.Principal, ":cert/"); ok {
-			cert, err := v.PKI.Describe(v.r.Context(), pki.NormalID(id))
-			if err != nil && !fault.Is(err, fault.CodeNotFound) {
-				return err
-			}
-			one.Certificate, one.Status = id, cert.Status
-		}
-		page.Principals = append(page.Principals, one)
-	}
-	return nil
-}
-
-// fillShadows lists the shadows, if the visitor may see that there are any.
-func (v *visit) fillShadows(page *thingPage) error {
-	if v.mayIoT("ListNamedShadowsForThing", "thing", page.Name) != nil {
-		return nil
-	}
-	_, err := v.Shadows.Get(v.r.Context(), shadow.ID{Thing: page.Name})
-	if err != nil && !fault.Is(err, fault.CodeNotFound) {
-		return fmt.Errorf("the classic shadow: %w", err)
-	}
-	page.Classic = err == nil
-	named, err := v.Shadows.ListNamed(v.r.Context(), page.Name, "", 100)
-	page.Shadows, page.More = named.Names, named.Next != ""
-	return err
-}
-
-// setAttributes replaces all attributes of the thing.
-func (v *visit) setAttributes() error {
-	name := v.r.PathValue("thing")
-	if err := v.mayIoT("UpdateThing", "thing", name); err != nil {
-		return err
-	}
-	attributes, err := attributesOf(v.form("attributes"))
-	if err != nil {
-		return err
-	}
-	if _, err := v.Registry.UpdateThing(v.r.Context(), name, registry.ThingUpdate{Attributes: &registry.AttributePatch{Values: attributes}}); err != nil {
-		return err
-	}
-	return v.to(thingPath(name), "saved")
-}
-
-// setThingPrincipal attaches a certificate to the thing, by its ID or ARN, or
-// takes it off.
-func (v *visit) setThingPrincipal() error {
-	name, who := v.r.PathValue("thing"), v.form("certificate")
-	if !strings.HasPrefix(who, "arn:") {
-		who = v.PKI.ARN(pki.NormalID(who))
-	}
-	if err := v.attachThing(name, who, v.form("detach") != ""); err != nil {
-		return err
-	}
-	return v.to(thingPath(name), "saved")
-}
-
 func (v *visit) deleteThing() error {
 	name := v.r.PathValue("thing")
 	if err := v.mayIoT("DeleteThing", "thing", name); err != nil {
@@ -304,6 +240,8 @@ var thingRoutes = []route{
 	{"GET /console/newthing", (*visit).newThing},
 	{"GET /console/things/{thing}", (*visit).thing},
 	{"POST /console/things/{thing}/attributes", (*visit).setAttributes},
+	{"POST /console/things/{thing}/groups", (*visit).setThingGroup},
+	{"POST /console/things/{thing}/billing", (*visit).setThingBilling},
 	{"POST /console/things/{thing}/principals", (*visit).setThingPrincipal},
 	{"POST /console/things/{thing}/certificate", (*visit).createThingCertificate},
 	{"POST /console/things/{thing}/delete", (*visit).deleteThing},

@@ -29,7 +29,7 @@ var assetFiles embed.FS
 var templates = parseTemplates()
 
 func parseTemplates() map[string]*template.Template {
-	layout := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	layout := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts*.html"))
 	all := map[string]*template.Template{}
 	files, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
@@ -37,7 +37,7 @@ func parseTemplates() map[string]*template.Template {
 	}
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name != "layout" && name != "parts" {
+		if name != "layout" && !strings.HasPrefix(name, "parts") {
 			all[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, file))
 		}
 	}

@@ -332,6 +332,7 @@ func TestConsoleTutorial(t *testing.T) {
 	c.visit(t, "Things")
 	c.click(t, "dummy")
 	c.shoot(t, "thing")
+	c.click(t, "Device Shadows")
 	c.click(t, "Classic Shadow")
 	c.fill(t, "#document", `{"state":{"desired":{"wait_time":10},"reported":{"wait_time":5}},"metadata":{},"version":99}`)
 	c.click(t, "Save")

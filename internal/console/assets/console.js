@@ -42,19 +42,48 @@
 	// Rows of a form, and halves of it that are shown by choice.
 	document.addEventListener("click", (event) => {
 		if (event.target.closest("[data-add-row]")) {
-			const rows = document.querySelector("[data-rows]");
+			const rows = (event.target.closest("[data-rowed]") ?? document).querySelector("[data-rows]");
 			const row = rows.lastElementChild.cloneNode(true);
 			each("input", (input) => { input.value = ""; }, row);
+			each("[data-kept]", (kept) => kept.remove(), row);
 			rows.append(row);
 			row.querySelector("input, select").focus();
 		}
 		const row = event.target.closest("[data-remove-row]")?.closest("[data-row]");
 		if (row && row.parentElement.children.length > 1) row.remove();
+		else if (row) each("input", (input) => { input.value = ""; }, row);
 	});
 	document.addEventListener("change", (event) => {
 		const { show, hide } = event.target.dataset;
 		if (hide) each(hide, (part) => { part.hidden = true; });
 		if (show) each(show, (part) => { part.hidden = false; });
+	});
+
+	// A file goes into the field beside it; what is DER becomes PEM.
+	document.addEventListener("change", async (event) => {
+		const { fileInto, kind } = event.target.dataset;
+		const file = event.target.files?.[0];
+		if (!fileInto || !file) return;
+		const bytes = new Uint8Array(await file.slice(0, 64 << 10).arrayBuffer());
+		const text = new TextDecoder().decode(bytes);
+		document.getElementById(fileInto).value = text.includes("-----BEGIN ") ? text : pem(kind, bytes);
+	});
+
+	function pem(kind, bytes) {
+		const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")).replace(/.{64}/g, "$&\n");
+		return `-----BEGIN ${kind}-----\n${base64.trim()}\n-----END ${kind}-----\n`;
+	}
+
+	// The place of a mistake in a text is marked in the text.
+	each("[data-at]", (problem) => {
+		const field = document.getElementById(problem.dataset.at);
+		if (!field) return;
+		const lines = field.value.split("\n");
+		const line = Math.min(problem.dataset.line, lines.length) - 1;
+		const before = lines.slice(0, line).reduce((sum, text) => sum + text.length + 1, 0);
+		const column = [...lines[line]].slice(0, problem.dataset.column - 1).join("").length;
+		field.focus();
+		field.setSelectionRange(before + column, before + lines[line].length);
 	});
 
 	// A private key that nobody has saved is lost with its page.
