@@ -40,6 +40,7 @@ var floors = map[string][]string{
 
 	"provisioning/template": {"fault"},
 	"provisioning/manifest": {},
+	"bridge/module":         {"fault"},
 
 	// First floor: nouns. Beside languages only the neighbours named here.
 	"registry":              {languages},
@@ -50,6 +51,7 @@ var floors = map[string][]string{
 	"edgefleet":             {languages, "credentials", "iam", "registry"},
 	"shadow":                {languages},
 	"broker":                {languages},
+	"bridge":                {languages},
 	"journal":               {languages},
 	"authorizer":            {languages, "registry"},
 	"settings":              {languages, "registry"},
@@ -76,11 +78,11 @@ const (
 	nouns     = "(nouns)"
 )
 
-var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "edgefleet", "shadow", "broker", "journal", "settings", "authorizer", "provisioning", "rules", "rules/iotsql", "rules/action"}
+var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "edgefleet", "shadow", "broker", "bridge", "journal", "settings", "authorizer", "provisioning", "rules", "rules/iotsql", "rules/action"}
 
 var languagePackages = []string{"fault", "arn", "mqtt", "topic", "policy", "message", "why", "kit", "aws/sigv4", "aws/wire", "aws/iot", "aws/iotdata",
 	"aws/iotjobs", "aws/tunneling", "aws/sagemaker", "aws/sagemakeredge", "aws/sts", "aws/iamapi", "aws/thingdapi",
-	"provisioning/template", "provisioning/manifest"}
+	"provisioning/template", "provisioning/manifest", "bridge/module"}
 
 // owners says which package alone may import a dependency, by the beginning of
 // its path; a second owner says why it is one.

@@ -73,6 +73,14 @@ const (
 	LifetimeOver         Cause = "LIFETIME_OVER"
 	ServerStopping       Cause = "SERVER_STOPPING"
 	ServerError          Cause = "SERVER_ERROR"
+
+	// Of outbound integrations, where thingd is the client that is refused.
+	IntegrationUnreachable Cause = "INTEGRATION_UNREACHABLE"
+	IntegrationTLS         Cause = "INTEGRATION_TLS"
+	IntegrationRefused     Cause = "INTEGRATION_REFUSED"
+	IntegrationSubscribe   Cause = "INTEGRATION_SUBSCRIBE"
+	IntegrationMessage     Cause = "INTEGRATION_MESSAGE"
+	IntegrationLost        Cause = "INTEGRATION_LOST"
 )
 
 // text is a cause in words: what happened, and what mends it.
@@ -121,6 +129,13 @@ var causes = map[Cause]text{
 	LifetimeOver:         {"the connection reached the end of its allowed time", "reconnect with fresh credentials"},
 	ServerStopping:       {"the server is stopping", "reconnect"},
 	ServerError:          {"the server failed", "look at the server's log"},
+
+	IntegrationUnreachable: {"the far side of an integration cannot be reached", "check host name, port and network, and that a broker listens there"},
+	IntegrationTLS:         {"TLS with the far side of an integration failed", "check the root certificate, that the host name is in the far side's certificate, and the client certificate"},
+	IntegrationRefused:     {"the far side refused an integration's connection", "check over there that the certificate is active and that a policy allows iot:Connect for the client ID, or user name and password; then save the integration"},
+	IntegrationSubscribe:   {"the far side refused an integration's subscription", "check over there that a policy allows iot:Subscribe and iot:Receive on the topic; then save the integration"},
+	IntegrationMessage:     {"a message of an integration has no place on the other side", "check its topic and size, that the far side's policy allows iot:Publish, and that downlinks name their module"},
+	IntegrationLost:        {"the connection of an integration ended", "it is made again by itself; if it ends at every message, check that the far side's policy allows iot:Publish on the topics"},
 }
 
 // Says gives the cause as half a sentence.
