@@ -30,6 +30,7 @@
 //	  credentials     role aliases: a certificate in, a session out
 //	  provisioning    templates, fleet provisioning, claims, bulk, makers' manifests
 //	  broker          MQTT sessions, subscriptions, delivery, retained messages
+//	  bridge          outbound integrations: messages to and from foreign brokers
 //	  journal         refusals and disconnects, kept for whoever asks why
 //	  kit             connection kits: what a device needs, in a zip
 //

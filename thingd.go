@@ -15,6 +15,7 @@ import (
 	"thingd/internal/access"
 	"thingd/internal/arn"
 	"thingd/internal/authorizer"
+	"thingd/internal/bridge"
 	"thingd/internal/broker"
 	"thingd/internal/console"
 	"thingd/internal/credentials"
@@ -59,6 +60,7 @@ type Server struct {
 	fleets      *edgefleet.Service
 	objects     *s3gate.Gate
 	broker      *broker.Broker
+	bridge      *bridge.Service
 	shadows     *shadow.Service
 	rules       *rules.Service
 
@@ -99,7 +101,7 @@ func newServer(ctx context.Context, config Config, now func() time.Time) (*Serve
 // open builds the house from the ground up.
 func (s *Server) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openShadows, s.openRules, s.openProvisioning, s.openConsole, s.openDoors,
+		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openBridge, s.openShadows, s.openRules, s.openProvisioning, s.openConsole, s.openDoors,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -181,6 +183,17 @@ func (s *Server) openBroker(ctx context.Context) (err error) {
 	return err
 }
 
+// openBridge brings back the outbound integrations. It is closed after the broker:
+// until the last device is gone, its messages are kept for the far sides.
+func (s *Server) openBridge(ctx context.Context) error {
+	s.bridge = bridge.New(bridge.Config{
+		Store: s.db.Bridge(s.config.Account), Broker: s.broker, Sealer: s.sealer, Journal: s.journal, Topics: s.limits.Topics,
+		PayloadMax: s.limits.PayloadBytes, NewID: registry.NewUUID, Now: s.now, Log: s.log,
+	})
+	s.onClose(s.bridge.Close)
+	return s.bridge.Start(ctx)
+}
+
 // openShadows hangs the shadow service on its topics.
 func (s *Server) openShadows(context.Context) error {
 	s.shadows = shadow.New(shadow.Config{
@@ -216,7 +229,7 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	}
 	work, cancel := context.WithCancel(context.Background())
 	var jobs sync.WaitGroup
-	for _, job := range []func(context.Context){tuneCollector, s.broker.Run, s.registry.Run, s.authority.Run, s.fleets.Run, s.housekeeping} {
+	for _, job := range []func(context.Context){tuneCollector, s.broker.Run, s.bridge.Run, s.registry.Run, s.authority.Run, s.fleets.Run, s.housekeeping} {
 		jobs.Go(func() { job(work) })
 	}
 	s.gateway.Start()

@@ -71,7 +71,7 @@ func (s *Server) front() *wire.Mux {
 	mux.Mount(sagemakeredge.Service, &api.SageMakerEdge{Fleets: s.fleets})
 	mux.Mount(sts.Service, &api.STS{IAM: s.iam})
 	mux.Mount(iamapi.Service, &api.IAM{IAM: s.iam})
-	mux.Mount(thingdapi.Service, &api.Thingd{Journal: s.journal, Rules: s.rules})
+	mux.Mount(thingdapi.Service, &api.Thingd{Journal: s.journal, Rules: s.rules, Bridge: s.bridge})
 	return mux
 }
 
@@ -91,7 +91,7 @@ func (s *Server) web() http.Handler {
 func (s *Server) local() http.Handler {
 	return gateway.Local(gateway.LocalConfig{
 		API: s.front(), Objects: s.objects, Broker: s.broker, RootCA: s.authority.RootPEM(), Console: s.console,
-		Rules: s.rules.Stats,
+		Rules: s.rules.Stats, Bridge: s.bridge.All,
 		Doors: func() *gateway.Stats { return s.gateway.Stats() },
 	})
 }

@@ -14,17 +14,18 @@ import (
 
 // commands are the subcommands; the struct tags are their documentation.
 type commands struct {
-	Serve     serveCommand     `cmd:"" help:"Run the server."`
-	Env       envCommand       `cmd:"" help:"Print the environment that makes the AWS CLI and SDKs use this server."`
-	Kit       kitCommand       `cmd:"" help:"Make a connection kit for a thing: certificate, keys, policy, sample and start script in a zip."`
-	Provision provisionCommand `cmd:"" help:"Register devices from files."`
-	Simulate  simulateCommand  `cmd:"" help:"Pretend to be devices."`
-	Why       whyCommand       `cmd:"" help:"Explain why a client was refused or disconnected."`
-	Rule      ruleCommand      `cmd:"" help:"Try topic rules and see what they did."`
-	Pub       pubCommand       `cmd:"" help:"Publish a message."`
-	Sub       subCommand       `cmd:"" help:"Subscribe and print messages."`
-	Limits    limitsCommand    `cmd:"" help:"List the broker's limits and their values."`
-	Version   versionCommand   `cmd:"" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" help:"Run the server."`
+	Env         envCommand         `cmd:"" help:"Print the environment that makes the AWS CLI and SDKs use this server."`
+	Kit         kitCommand         `cmd:"" help:"Make a connection kit for a thing: certificate, keys, policy, sample and start script in a zip."`
+	Provision   provisionCommand   `cmd:"" help:"Register devices from files."`
+	Simulate    simulateCommand    `cmd:"" help:"Pretend to be devices."`
+	Why         whyCommand         `cmd:"" help:"Explain why a client was refused or disconnected."`
+	Rule        ruleCommand        `cmd:"" help:"Try topic rules and see what they did."`
+	Integration integrationCommand `cmd:"" help:"Connect to foreign brokers."`
+	Pub         pubCommand         `cmd:"" help:"Publish a message."`
+	Sub         subCommand         `cmd:"" help:"Subscribe and print messages."`
+	Limits      limitsCommand      `cmd:"" help:"List the broker's limits and their values."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 
 	Config string `placeholder:"FILE" help:"Configuration file: a JSON object with members named like the flags of 'thingd serve'. Command line and environment go before it."`
 }

@@ -29,6 +29,7 @@ import (
 // simulateCommand pretends to be devices.
 type simulateCommand struct {
 	Element elementCommand `cmd:"" help:"Make secure elements with their manifest, and connect as the boards they sit on."`
+	Module  moduleCommand  `cmd:"" help:"Send what a module of sakura.io sends, for an integration, and print what comes back for it."`
 }
 
 // elementCommand makes what Microchip makes, a chain of certificates per element

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"thingd/internal/aws/thingdapi"
+	"thingd/internal/bridge"
 	"thingd/internal/fault"
 	"thingd/internal/journal"
 	"thingd/internal/rules"
@@ -16,6 +17,7 @@ import (
 type Thingd struct {
 	Journal *journal.Journal
 	Rules   *rules.Service
+	Bridge  *bridge.Service
 }
 
 // eventsPage is the default size of a page.

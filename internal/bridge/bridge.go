@@ -238,23 +238,19 @@ func (s *Service) keep(ctx context.Context, in Integration, isNew bool) error {
 	})
 }
 
-// Update applies change to an integration and connects it anew, also when
-// nothing changed: saving is how a person says "try again". change gets the
-// secrets, and whatever it leaves alone stays.
-func (s *Service) Update(ctx context.Context, id string, change func(*Integration) error) (View, error) {
+// Update replaces the settings of the integration with in.ID and connects it
+// anew, also when nothing changed: saving is how a person says "try again".
+// Secrets that are left out stay, as long as there is what they belong to.
+func (s *Service) Update(ctx context.Context, in Integration) (View, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	l := s.link(id)
+	l := s.link(in.ID)
 	if l == nil {
-		return View{}, unknown(id)
-	}
-	in := l.settings()
-	if err := change(&in); err != nil {
-		return View{}, err
+		return View{}, unknown(in.ID)
 	}
 	old := l.settings()
-	in.ID, in.Created, in.Updated = old.ID, old.Created, s.Now().UTC().Truncate(time.Millisecond)
-	in = in.withDefaults()
+	in.Created, in.Updated = old.Created, s.Now().UTC().Truncate(time.Millisecond)
+	in = in.withDefaults().withSecretsOf(old)
 	if err := s.checks.check(&in); err != nil {
 		return View{}, err
 	}

@@ -111,11 +111,11 @@ func TestARefusalIsAnErrorUntilASaveConnects(t *testing.T) {
 				t.Errorf("the status is %+v", got.Status)
 			}
 			f.set(func(f *far) { f.refuse, f.denies = 0, false })
-			v, err = h.Update(t.Context(), v.ID, func(in *bridge.Integration) error { in.Name = "renamed"; return nil })
+			v, err = h.change(t, v.ID, func(in *bridge.Integration) { in.Name = "renamed" })
 			must(t, err)
 			h.becomes(t, v.ID, bridge.Connected)
 			f.set(test.broken)
-			_, err = h.Update(t.Context(), v.ID, func(in *bridge.Integration) error { in.Name = "again"; return nil })
+			_, err = h.change(t, v.ID, func(in *bridge.Integration) { in.Name = "again" })
 			must(t, err)
 			h.becomes(t, v.ID, bridge.Failed)
 			if diff := cmp.Diff([]why.Cause{test.cause, test.cause}, h.journal.all()); diff != "" {
@@ -342,6 +342,12 @@ func TestSecretsAreSealedAndKept(t *testing.T) {
 	if string(last.Password) != "hidden" || last.Username.Value != "u" {
 		t.Errorf("CONNECT is %+v", last)
 	}
+	v, err = h.change(t, v.ID, func(in *bridge.Integration) { in.Name = "renamed" })
+	must(t, err)
+	if !v.HasPrivateKey || !v.HasPassword {
+		t.Errorf("a save without secrets loses them: %+v", v)
+	}
+	h.becomes(t, v.ID, bridge.Connected)
 	h.config.Sealer = nil
 	h.crash(t)
 	if got := h.becomes(t, v.ID, bridge.Failed); !strings.Contains(got.Status.Detail, "sealed") {
@@ -389,7 +395,7 @@ func TestIntegrationsAreListedAndDeleted(t *testing.T) {
 	must(t, h.Delete(t.Context(), ids[0]))
 	for what, err := range map[string]error{
 		"describe": second(h.Describe(ids[0])), "delete": h.Delete(t.Context(), ids[0]),
-		"update": second(h.Update(t.Context(), ids[0], func(*bridge.Integration) error { return nil })),
+		"update": second(h.Update(t.Context(), bridge.Integration{ID: ids[0]})),
 	} {
 		if !fault.Is(err, fault.CodeNotFound) {
 			t.Errorf("%s of what is gone: %v", what, err)
@@ -423,7 +429,7 @@ func TestARefusedChangeChangesNothing(t *testing.T) {
 	v, err := h.Create(t.Context(), f.to())
 	must(t, err)
 	before := h.becomes(t, v.ID, bridge.Connected)
-	_, err = h.Update(t.Context(), v.ID, func(in *bridge.Integration) error { in.SubscribeTopic = "sakura/hoge/#"; return nil })
+	_, err = h.change(t, v.ID, func(in *bridge.Integration) { in.SubscribeTopic = "sakura/hoge/#" })
 	if m, ok := errors.AsType[*bridge.Mistake](err); !ok || m.Kind != bridge.WildcardInTopic {
 		t.Errorf("the change: %v", err)
 	}
@@ -439,7 +445,7 @@ func TestTheLocalFilterMoves(t *testing.T) {
 	h, f := open(t), openFar(t, nil)
 	v, err := h.Create(t.Context(), f.to())
 	must(t, err)
-	_, err = h.Update(t.Context(), v.ID, func(in *bridge.Integration) error { in.LocalFilter, in.LocalTopic = "other/#", "fixed"; return nil })
+	_, err = h.change(t, v.ID, func(in *bridge.Integration) { in.LocalFilter, in.LocalTopic = "other/#", "fixed" })
 	must(t, err)
 	h.becomes(t, v.ID, bridge.Connected)
 	h.module(t, "u1", "not any more", 0)

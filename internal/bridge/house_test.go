@@ -182,6 +182,15 @@ func (h *house) module(t *testing.T, module, payload string, qos message.QoS) {
 	must(t, message.Publish(t.Context(), h.spine, m))
 }
 
+// change saves an integration with one change.
+func (h *house) change(t *testing.T, id string, change func(*bridge.Integration)) (bridge.View, error) {
+	t.Helper()
+	v, err := h.Describe(id)
+	must(t, err)
+	change(&v.Integration)
+	return h.Update(t.Context(), v.Integration)
+}
+
 // becomes waits until an integration is in a state.
 func (h *house) becomes(t *testing.T, id string, state bridge.State) bridge.View {
 	t.Helper()

@@ -73,6 +73,18 @@ func (in Integration) withDefaults() Integration {
 	return in
 }
 
+// withSecretsOf keeps the secrets that are not given anew. Whoever takes the
+// certificate or the user name away takes its secret away.
+func (in Integration) withSecretsOf(old Integration) Integration {
+	if in.PrivateKey == "" && in.Certificate != "" {
+		in.PrivateKey = old.PrivateKey
+	}
+	if in.Password == "" && in.Username != "" {
+		in.Password = old.Password
+	}
+	return in
+}
+
 // State is where a connection stands.
 type State string
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"thingd/internal/bridge"
 	"thingd/internal/broker"
 	"thingd/internal/rules"
 )
@@ -17,8 +18,9 @@ type LocalConfig struct {
 	Broker  *broker.Broker
 	Doors   func() *Stats
 	Rules   func() rules.Stats
-	RootCA  []byte       // PEM
-	Console http.Handler // of / and of everything under /console/
+	Bridge  func() []bridge.View // integrations
+	RootCA  []byte               // PEM
+	Console http.Handler         // of / and of everything under /console/
 }
 
 // Local answers on the plain door: health, metrics, the root CA, the console,
@@ -29,7 +31,7 @@ func Local(c LocalConfig) http.Handler {
 	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", ok) // the door opens when everything is ready
-	mux.Handle("GET /metrics", metrics(c.Broker.Stats(), c.Doors, c.Rules))
+	mux.Handle("GET /metrics", metrics(c))
 	mux.HandleFunc("GET /root-ca.pem", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		_, _ = w.Write(c.RootCA)

@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"thingd/internal/broker"
-	"thingd/internal/rules"
 )
 
 // metric is one line of /metrics.
@@ -18,9 +17,10 @@ type metric struct {
 }
 
 // metrics serves /metrics for Prometheus.
-func metrics(b *broker.Stats, doors func() *Stats, ruleStats func() rules.Stats) http.Handler {
+func metrics(c LocalConfig) http.Handler {
+	b, doors := c.Broker.Stats(), c.Doors
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(ruleMetrics{ruleStats}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(ruleMetrics{c.Rules}, bridgeMetrics{c.Bridge}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, m := range gauges(b) {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "thingd_" + m.name, Help: m.help},
 			func() float64 { return float64(m.value()) }))

@@ -10,6 +10,30 @@ import (
 type Action struct {
 }
 
+// CreateIntegrationRequest is the input of CreateIntegration, POST /thingd/integrations.
+type CreateIntegrationRequest struct {
+	Settings *IntegrationSettings `json:"settings,omitzero" wire:"required"`
+}
+
+// DeleteIntegrationRequest is the input of DeleteIntegration, DELETE /thingd/integrations/{integrationId}.
+type DeleteIntegrationRequest struct {
+	IntegrationId string `json:"integrationId,omitzero" wire:"uri,required"`
+}
+
+// DeleteIntegrationResponse is the output of DeleteIntegration.
+type DeleteIntegrationResponse struct {
+}
+
+// DescribeIntegrationRequest is the input of DescribeIntegration, GET /thingd/integrations/{integrationId}.
+type DescribeIntegrationRequest struct {
+	IntegrationId string `json:"integrationId,omitzero" wire:"uri,required"`
+}
+
+// DescribeIntegrationResponse is the output of UpdateIntegration.
+type DescribeIntegrationResponse struct {
+	Integration *Integration `json:"integration,omitzero"`
+}
+
 // Event is a member of ListEventsResponse.
 type Event struct {
 	Time             *int64     `json:"time,omitzero"`
@@ -61,6 +85,90 @@ type Firing struct {
 	TookMilliseconds *int64        `json:"tookMilliseconds,omitzero"`
 }
 
+// Integration is a member of DescribeIntegrationResponse, ListIntegrationsResponse.
+type Integration struct {
+	IntegrationId      string              `json:"integrationId,omitzero"`
+	Name               string              `json:"name,omitzero"`
+	Host               string              `json:"host,omitzero"`
+	Port               *int                `json:"port,omitzero"`
+	Prefix             string              `json:"prefix,omitzero"`
+	SubscribeTopic     string              `json:"subscribeTopic,omitzero"`
+	Tls                *bool               `json:"tls,omitzero"`
+	RootCa             string              `json:"rootCa,omitzero"`
+	Certificate        string              `json:"certificate,omitzero"`
+	HasPrivateKey      *bool               `json:"hasPrivateKey,omitzero"`
+	Username           string              `json:"username,omitzero"`
+	HasPassword        *bool               `json:"hasPassword,omitzero"`
+	Version            *int                `json:"version,omitzero"`
+	Qos                *int                `json:"qos,omitzero"`
+	ClientId           string              `json:"clientId,omitzero"`
+	KeepAliveSeconds   *int                `json:"keepAliveSeconds,omitzero"`
+	LocalFilter        string              `json:"localFilter,omitzero"`
+	LocalTopic         string              `json:"localTopic,omitzero"`
+	QueueMessages      *int                `json:"queueMessages,omitzero"`
+	QueueBytes         *int                `json:"queueBytes,omitzero"`
+	CertificateExpires *int64              `json:"certificateExpires,omitzero"`
+	CreatedAt          *int64              `json:"createdAt,omitzero"`
+	UpdatedAt          *int64              `json:"updatedAt,omitzero"`
+	Status             *IntegrationStatus  `json:"status,omitzero"`
+	LastProblem        *IntegrationProblem `json:"lastProblem,omitzero"`
+	Counts             *IntegrationCounts  `json:"counts,omitzero"`
+}
+
+// IntegrationCounts is a member of Integration.
+type IntegrationCounts struct {
+	Sent         *int64 `json:"sent,omitzero"`
+	Received     *int64 `json:"received,omitzero"`
+	Refused      *int64 `json:"refused,omitzero"`
+	Dropped      *int64 `json:"dropped,omitzero"`
+	Invalid      *int64 `json:"invalid,omitzero"`
+	Connects     *int64 `json:"connects,omitzero"`
+	Failures     *int64 `json:"failures,omitzero"`
+	Waiting      *int64 `json:"waiting,omitzero"`
+	WaitingBytes *int64 `json:"waitingBytes,omitzero"`
+}
+
+// IntegrationProblem is a member of Integration.
+type IntegrationProblem struct {
+	Time   *int64 `json:"time,omitzero"`
+	Cause  string `json:"cause,omitzero"`
+	Detail string `json:"detail,omitzero"`
+}
+
+// IntegrationSettings is a member of CreateIntegrationRequest, UpdateIntegrationRequest.
+type IntegrationSettings struct {
+	Name             string `json:"name,omitzero"`
+	Host             string `json:"host,omitzero"`
+	Port             *int   `json:"port,omitzero"`
+	Prefix           string `json:"prefix,omitzero"`
+	SubscribeTopic   string `json:"subscribeTopic,omitzero"`
+	Tls              *bool  `json:"tls,omitzero"`
+	RootCa           string `json:"rootCa,omitzero"`
+	Certificate      string `json:"certificate,omitzero"`
+	PrivateKey       string `json:"privateKey,omitzero"`
+	Username         string `json:"username,omitzero"`
+	Password         string `json:"password,omitzero"`
+	Version          *int   `json:"version,omitzero"`
+	Qos              *int   `json:"qos,omitzero"`
+	ClientId         string `json:"clientId,omitzero"`
+	KeepAliveSeconds *int   `json:"keepAliveSeconds,omitzero"`
+	LocalFilter      string `json:"localFilter,omitzero"`
+	LocalTopic       string `json:"localTopic,omitzero"`
+	QueueMessages    *int   `json:"queueMessages,omitzero"`
+	QueueBytes       *int   `json:"queueBytes,omitzero"`
+}
+
+// IntegrationStatus is a member of Integration.
+type IntegrationStatus struct {
+	State   string `json:"state,omitzero"`
+	Since   *int64 `json:"since,omitzero"`
+	Cause   string `json:"cause,omitzero"`
+	Says    string `json:"says,omitzero"`
+	Remedy  string `json:"remedy,omitzero"`
+	Detail  string `json:"detail,omitzero"`
+	NextTry *int64 `json:"nextTry,omitzero"`
+}
+
 // ListEventsRequest is the input of ListEvents, GET /thingd/events.
 type ListEventsRequest struct {
 	ClientId   string `json:"clientId,omitzero" wire:"query"`
@@ -74,6 +182,18 @@ type ListEventsRequest struct {
 type ListEventsResponse struct {
 	Events    []Event `json:"events,omitzero"`
 	NextToken string  `json:"nextToken,omitzero"`
+}
+
+// ListIntegrationsRequest is the input of ListIntegrations, GET /thingd/integrations.
+type ListIntegrationsRequest struct {
+	NextToken  string `json:"nextToken,omitzero" wire:"query"`
+	MaxResults *int   `json:"maxResults,omitzero" wire:"query,shape=MaxResults"`
+}
+
+// ListIntegrationsResponse is the output of ListIntegrations.
+type ListIntegrationsResponse struct {
+	Integrations []Integration `json:"integrations,omitzero"`
+	NextToken    string        `json:"nextToken,omitzero"`
 }
 
 // ListRuleFiringsRequest is the input of ListRuleFirings, GET /thingd/rules/{ruleName}/firings.
@@ -130,6 +250,12 @@ type TestedAction struct {
 	Resource   string  `json:"resource,omitzero"`
 	Parameters []Field `json:"parameters,omitzero"`
 	Error      string  `json:"error,omitzero"`
+}
+
+// UpdateIntegrationRequest is the input of UpdateIntegration, PUT /thingd/integrations/{integrationId}.
+type UpdateIntegrationRequest struct {
+	IntegrationId string               `json:"integrationId,omitzero" wire:"uri,required"`
+	Settings      *IntegrationSettings `json:"settings,omitzero" wire:"required"`
 }
 
 // Variable is a member of Event.
