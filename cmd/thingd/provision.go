@@ -11,11 +11,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"thingd/internal/arn"
@@ -53,7 +55,8 @@ func (c *manifestCommand) Run(ctx context.Context) error {
 	if transport, ok := api.http.Transport.(*http.Transport); ok {
 		transport.MaxIdleConnsPerHost = c.Workers // a handshake per call would be most of the work
 	}
-	elements, closeFile, err := c.open()
+	out := &report{began: time.Now(), shown: time.Now()}
+	elements, closeFile, err := c.open(out)
 	if err != nil {
 		return err
 	}
@@ -63,32 +66,24 @@ func (c *manifestCommand) Run(ctx context.Context) error {
 			return fmt.Errorf("policy %s: %w", c.Policy, err)
 		}
 	}
-	out, err := openReport(c.Report)
-	if err != nil {
+	if err := out.open(c.Report); err != nil {
 		return err
 	}
-	in := provisioning.Import{Policy: c.Policy, ThingType: c.ThingType, Group: c.Group, Name: c.name, Workers: c.Workers}
+	in := provisioning.Import{Policy: c.Policy, ThingType: c.ThingType, Group: c.Group, Name: provisioning.NameCase(c.NameCase).Of, Workers: c.Workers}
 	summary, err := in.Run(ctx, apiRegistrar{api}, elements, out.entry)
 	out.end()
 	fmt.Printf("%d registered, %d already there, %d failed\n", summary.New, summary.Unchanged, summary.Failed)
+	if ctx.Err() != nil {
+		err = errors.New("stopped; the same command goes on where this one was")
+	}
 	if err = errors.Join(err, out.close()); err == nil && summary.Failed > 0 {
 		err = fmt.Errorf("%d of the manifest's entries failed", summary.Failed)
 	}
 	return err
 }
 
-func (c *manifestCommand) name(id string) string {
-	switch c.NameCase {
-	case "upper":
-		return strings.ToUpper(id)
-	case "lower":
-		return strings.ToLower(id)
-	}
-	return id
-}
-
-// open begins to read the manifest.
-func (c *manifestCommand) open() (iter.Seq2[manifest.Element, error], func() error, error) {
+// open begins to read the manifest, whose bytes are counted for the progress.
+func (c *manifestCommand) open(progress *report) (iter.Seq2[manifest.Element, error], func() error, error) {
 	signers, err := readCertificates(c.Signer)
 	if err != nil {
 		return nil, nil, err
@@ -116,7 +111,8 @@ func (c *manifestCommand) open() (iter.Seq2[manifest.Element, error], func() err
 	if err != nil {
 		return nil, nil, err
 	}
-	return manifest.Read(manifest.Format(c.Format), file, manifest.Options{Signers: signers}), file.Close, nil
+	progress.size = info.Size()
+	return manifest.Read(manifest.Format(c.Format), progress.count(file), manifest.Options{Signers: signers}), file.Close, nil
 }
 
 // readCertificates reads files of certificates, PEM or DER.
@@ -139,49 +135,53 @@ func readCertificates(paths []string) (all []*x509.Certificate, err error) {
 	return all, nil
 }
 
-// report shows how an import goes: failures in a line each, the count now and
+// report shows how an import goes: failures in a line each, the progress now and
 // then, and everything in a file where one is wanted.
 type report struct {
 	file    *os.File // nil: none
 	w       *bufio.Writer
 	summary provisioning.Summary
+	size    int64 // of the manifest, bytes; 0: unknown
+	read    atomic.Int64
+	began   time.Time
 	shown   time.Time
 	broken  error
 }
 
-func openReport(path string) (*report, error) {
-	r := &report{shown: time.Now()}
+// open makes the file.
+func (r *report) open(path string) (err error) {
 	if path == "" {
-		return r, nil
+		return nil
 	}
-	file, err := os.Create(path)
-	r.file, r.w = file, bufio.NewWriter(file)
-	return r, err
+	r.file, err = os.Create(path)
+	r.w = bufio.NewWriter(r.file)
+	return err
 }
 
-// reported is one line of the file.
-type reported struct {
-	Number      int    `json:"number"`
-	ID          string `json:"id,omitempty"`
-	Result      string `json:"result"` // registered, unchanged, failed
-	Thing       string `json:"thingName,omitempty"`
-	Certificate string `json:"certificateArn,omitempty"`
-	Error       string `json:"error,omitempty"`
+// count counts what is read of the manifest.
+func (r *report) count(from io.Reader) io.Reader { return counted{from, &r.read} }
+
+// counted counts the bytes that are read.
+type counted struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+// Read implements io.Reader.
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 // entry takes the outcome of one entry.
 func (r *report) entry(e provisioning.Entry) {
 	r.summary.Add(e)
-	line := reported{Number: e.Number, ID: e.ID, Result: "unchanged", Thing: e.Thing, Certificate: e.CertificateARN}
-	if e.New {
-		line.Result = "registered"
-	}
 	if e.Err != nil {
-		line.Result, line.Error = "failed", e.Err.Error()
 		fmt.Fprintf(os.Stderr, "entry %d %s: %v\n", e.Number, e.ID, e.Err)
 	}
 	if r.file != nil && r.broken == nil {
-		r.broken = json.NewEncoder(r.w).Encode(line)
+		r.broken = json.NewEncoder(r.w).Encode(e.Imported())
 	}
 	if time.Since(r.shown) > time.Second {
 		r.show()
@@ -190,7 +190,12 @@ func (r *report) entry(e provisioning.Entry) {
 
 func (r *report) show() {
 	r.shown = time.Now()
-	fmt.Fprintf(os.Stderr, "%d entries, %d failed\n", r.summary.New+r.summary.Unchanged+r.summary.Failed, r.summary.Failed)
+	entries := r.summary.New + r.summary.Unchanged + r.summary.Failed
+	part := ""
+	if r.size > 0 {
+		part = fmt.Sprintf(" (%d %%)", 100*r.read.Load()/r.size)
+	}
+	fmt.Fprintf(os.Stderr, "%d entries%s, %d failed, %.0f a second\n", entries, part, r.summary.Failed, float64(entries)/time.Since(r.began).Seconds())
 }
 
 func (r *report) end() { r.show() }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -38,6 +39,7 @@ type elementCommand struct {
 	dataFlag
 	Dir      string        `arg:"" help:"Folder of the elements. A manifest is made in it if there is none."`
 	Count    int           `default:"1" help:"Elements to make."`
+	Bare     bool          `help:"Make the manifest without a file for each element's certificate and key: to measure how a large one is imported."`
 	Connect  bool          `help:"Connect as the elements of the folder and publish until Ctrl+C."`
 	Messages int           `help:"End after this many messages of each element. Default: Ctrl+C ends."`
 	Interval time.Duration `default:"3s" help:"Pause between two messages."`
@@ -51,6 +53,9 @@ const (
 
 // Run implements the command.
 func (c *elementCommand) Run(ctx context.Context) error {
+	if c.Count < 1 {
+		return errors.New("--count must be at least 1")
+	}
 	path := filepath.Join(c.Dir, manifestFile)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		if err := c.make(); err != nil {
@@ -88,19 +93,32 @@ func (c *elementCommand) make() error {
 	if err != nil {
 		return err
 	}
-	elements := make([]json.RawMessage, c.Count)
-	for i := range elements {
-		if elements[i], err = c.makeElement(signer, lister); err != nil {
-			return err
-		}
+	if err := c.writeManifest(signer, lister); err != nil {
+		return err
 	}
-	text, err := json.MarshalIndent(elements, "", " ")
+	return os.WriteFile(filepath.Join(c.Dir, signerFile), encode("CERTIFICATE", lister.cert.Raw), 0o600)
+}
+
+// writeManifest writes the manifest element by element: there may be hundreds of
+// thousands. It gets its name at the end, when it is whole.
+func (c *elementCommand) writeManifest(signer, lister *issuer) error {
+	file, err := os.CreateTemp(c.Dir, manifestFile+".new*")
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		os.WriteFile(filepath.Join(c.Dir, signerFile), encode("CERTIFICATE", lister.cert.Raw), 0o600),
-		os.WriteFile(filepath.Join(c.Dir, manifestFile), append(text, '\n'), 0o600))
+	defer func() { _ = os.Remove(file.Name()) }()
+	defer file.Close()
+	w := bufio.NewWriter(file)
+	for i, before := 0, "[\n"; i < c.Count; i, before = i+1, ",\n" {
+		element, err := c.makeElement(signer, lister)
+		if err != nil {
+			return err
+		}
+		_, _ = w.WriteString(before) // Flush tells
+		_, _ = w.Write(element)
+	}
+	_, _ = w.WriteString("\n]\n")
+	return errors.Join(w.Flush(), os.Rename(file.Name(), filepath.Join(c.Dir, manifestFile)))
 }
 
 // makeElement makes one element and gives its entry in the manifest.
@@ -110,18 +128,24 @@ func (c *elementCommand) makeElement(signer, lister *issuer) (json.RawMessage, e
 	if err != nil {
 		return nil, err
 	}
-	key, err := x509.MarshalECPrivateKey(device.key)
-	if err != nil {
-		return nil, err
-	}
-	err = errors.Join(
-		os.WriteFile(filepath.Join(c.Dir, serial+".crt"), encode("CERTIFICATE", device.cert.Raw), 0o600),
-		os.WriteFile(filepath.Join(c.Dir, serial+".key"), encode("EC PRIVATE KEY", key), 0o600))
-	if err != nil {
-		return nil, err
+	if !c.Bare {
+		if err := c.writeElement(serial, device); err != nil {
+			return nil, err
+		}
 	}
 	s := manifest.Signer{Certificate: lister.cert, Key: lister.key}
 	return s.Sign(serial, []*x509.Certificate{device.cert, signer.cert}, time.Now())
+}
+
+// writeElement writes an element's certificate and key.
+func (c *elementCommand) writeElement(serial string, device *issuer) error {
+	key, err := x509.MarshalECPrivateKey(device.key)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(c.Dir, serial+".crt"), encode("CERTIFICATE", device.cert.Raw), 0o600),
+		os.WriteFile(filepath.Join(c.Dir, serial+".key"), encode("EC PRIVATE KEY", key), 0o600))
 }
 
 // newSerial makes the serial number of an element: 9 bytes that begin with 0123

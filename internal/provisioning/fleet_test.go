@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -328,4 +329,27 @@ func FuzzRequest(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkFleet provisions devices without a network: certificate, then thing.
+func BenchmarkFleet(b *testing.B) {
+	h := newHouse(b)
+	h.template("t1", fleet, provisioning.Hook{})
+	request := object(b, map[string]string{"certificateSigningRequest": csr(b, "x")})
+	var serial atomic.Int64
+	b.SetParallelism(32)
+	b.ResetTimer()
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			name := fmt.Sprint(serial.Add(1))
+			d := h.device(name)
+			_, made := d.ask("$aws/certificates/create-from-csr/json", request)
+			suffix, answer := d.ask("$aws/provisioning-templates/t1/provision/json", object(b, map[string]any{
+				"certificateOwnershipToken": made["certificateOwnershipToken"], "parameters": map[string]string{"SerialNumber": name}}))
+			if suffix != "/accepted" {
+				b.Errorf("%v", answer)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "devices/s")
 }

@@ -80,6 +80,9 @@ func (i Import) Run(ctx context.Context, to Registrar, elements iter.Seq2[manife
 	var summary Summary
 	var mu sync.Mutex
 	tell := func(e Entry) {
+		if e.Err != nil && ctx.Err() != nil {
+			return // it was being stopped, which says nothing of the device
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		summary.Add(e)

@@ -171,12 +171,8 @@ func (r *importRun) fresh(ctx context.Context, all iter.Seq2[manifest.Element, e
 	}
 }
 
-// tell takes the outcome of an entry. One that failed because the import is
-// being stopped has none.
+// tell takes the outcome of an entry.
 func (r *importRun) tell(ctx context.Context, e Entry) {
-	if e.Err != nil && ctx.Err() != nil {
-		return
-	}
 	r.job.Add(e)
 	if _, said := errors.AsType[*fault.Error](e.Err); e.Err != nil && !said && e.PEM != "" {
 		r.log.Error("an entry of a manifest could not be registered", "import", r.job.ID, "entry", e.Number, "error", e.Err)

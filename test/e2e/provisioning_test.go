@@ -170,7 +170,7 @@ func TestManifestCommandRegistersAndReports(t *testing.T) {
 
 	text, err := os.ReadFile(manifest)
 	must(t, err)
-	must(t, os.WriteFile(manifest, []byte(strings.Replace(string(text), `"uniqueId": "0123`, `"uniqueId": "9999`, 1)), 0o600))
+	must(t, os.WriteFile(manifest, []byte(strings.Replace(string(text), `"uniqueId":"0123`, `"uniqueId":"9999`, 1)), 0o600))
 	outcome := filepath.Join(boards, "report.ndjson")
 	run := func() *program {
 		return s.thingd(t, "provision", "manifest", "--signer", signer, "--policy", "boards", "--report", outcome, manifest)

@@ -69,7 +69,7 @@ func Read(format Format, r io.Reader, o Options) iter.Seq2[Element, error] {
 	in := &bounded{from: r, left: elementMax}
 	switch format {
 	case Microchip:
-		return readMicrochip(in, o.Signers)
+		return readMicrochip(r, o.Signers)
 	case Espressif:
 		return readEspressif(in)
 	case Infineon:

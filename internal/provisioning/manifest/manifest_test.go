@@ -116,7 +116,7 @@ func TestMicrochipTakesSignedElementsAndTellsTheRest(t *testing.T) {
 	d1, d2 := m.device(t, "sn1"), m.device(t, "sn2")
 	good1, good2 := m.sign(t, id1, d1), m.sign(t, id2, d2)
 	outside := bytes.Replace(good1, []byte(id1), []byte(id2), 1)
-	file := fmt.Sprintf("[%s, 7, {}, %s,\n%s, %s, %s]", good1, changed(t, good1), outside, stranger.sign(t, id1, d1), good2)
+	file := fmt.Sprintf("[%s, 7, {}, %s,\n%s, %s, {\"header\": nonsense}, {\"header\": \"left open\n}, \"[\", %s]", good1, changed(t, good1), outside, stranger.sign(t, id1, d1), good2)
 	expect(t, Read(Microchip, strings.NewReader(file), Options{Signers: []*x509.Certificate{newMaker(t).cert, m.cert}}),
 		[]string{
 			"1 " + id1,
@@ -125,7 +125,10 @@ func TestMicrochipTakesSignedElementsAndTellsTheRest(t *testing.T) {
 			"4 " + id1 + ": the signature of the element does not hold: it was changed after it was signed",
 			"5 " + id2 + `: the header says uniqueId "` + id2 + `", the signed payload "` + id1 + `"`,
 			"6 " + id1 + ": the element is signed by somebody whose certificate was not given",
-			"7 " + id2,
+			"7 : the element is not a signed object: invalid character 'o' in literal null (expecting 'u')",
+			"8 : the element is not a signed object: invalid character '\\n' in string literal",
+			"9 : the element is not a signed object: json: cannot unmarshal string into Go value of type manifest.signedElement",
+			"10 " + id2,
 		}, []string{text(d1, m.cert), text(d2, m.cert)})
 }
 
@@ -158,7 +161,7 @@ func TestMicrochipEndsWhereTheFileDoes(t *testing.T) {
 		"a cut file": {"[" + string(good) + "," + string(good[:50]), signers,
 			[]string{"1 " + id1, "2 : the rest of the manifest cannot be read: unexpected EOF"}, []string{text(d, m.cert)}},
 		"an unclosed array": {"[" + string(good), signers,
-			[]string{"1 " + id1, "0 : the rest of the manifest cannot be read: EOF"}, []string{text(d, m.cert)}},
+			[]string{"1 " + id1, "2 : the rest of the manifest cannot be read: the array does not end"}, []string{text(d, m.cert)}},
 		"no array":   {"{}", signers, []string{"0 : the rest of the manifest cannot be read: the manifest is not a JSON array"}, nil},
 		"no signers": {"[]", Options{}, []string{"0 : the rest of the manifest cannot be read: a signed manifest needs the certificate of its signer"}, nil},
 		"an endless element": {`["` + strings.Repeat("x", 3*elementMax) + `"]`, signers,

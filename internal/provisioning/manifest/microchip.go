@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 )
@@ -44,22 +46,24 @@ type elementKey struct {
 }
 
 // readMicrochip reads an array of signed elements.
-func readMicrochip(in *bounded, signers []*x509.Certificate) iter.Seq2[Element, error] {
+func readMicrochip(r io.Reader, signers []*x509.Certificate) iter.Seq2[Element, error] {
 	return func(yield func(Element, error) bool) {
 		if len(signers) == 0 {
 			yield(Element{}, rest(errors.New("a signed manifest needs the certificate of its signer")))
 			return
 		}
-		d := json.NewDecoder(in)
-		if first, err := d.Token(); err != nil || first != json.Delim('[') {
-			yield(Element{}, rest(errors.New("the manifest is not a JSON array")))
+		s := splitter{in: bufio.NewReaderSize(r, 64<<10)}
+		if err := s.open(); err != nil {
+			yield(Element{}, rest(err))
 			return
 		}
 		keys := signerKeys(signers)
-		for number := 1; d.More(); number++ {
-			in.next()
-			var raw json.RawMessage
-			if err := d.Decode(&raw); err != nil {
+		for number := 1; ; number++ {
+			raw, err := s.next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
 				yield(Element{Number: number}, rest(err))
 				return
 			}
@@ -68,9 +72,6 @@ func readMicrochip(in *bounded, signers []*x509.Certificate) iter.Seq2[Element, 
 			if !yield(element, err) {
 				return
 			}
-		}
-		if _, err := d.Token(); err != nil {
-			yield(Element{}, rest(err))
 		}
 	}
 }
