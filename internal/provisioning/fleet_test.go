@@ -192,6 +192,60 @@ func TestTooManyRequestsAreRefusedAtOnce(t *testing.T) {
 	}
 }
 
+func TestTokenServesOneRequestAtATime(t *testing.T) {
+	asked, hold := make(chan struct{}), make(chan struct{})
+	h := newHouse(t, func(c *provisioning.Config) {
+		c.Invoke = func(context.Context, string, []byte) ([]byte, error) {
+			close(asked)
+			<-hold
+			return []byte(`{"allowProvisioning":true}`), nil
+		}
+	})
+	h.template("fleet", fleet, provisioning.Hook{TargetARN: "f"})
+	d, twin := h.device("claimant"), h.device("twin")
+	_, token := d.certificate()
+	a17 := using(t, token, map[string]string{"SerialNumber": "A17"})
+	d.send(provision, []byte(a17), func(err error) { must(t, err) })
+	<-asked
+	twin.expect(provision, a17, "/rejected", refused(409, "Conflict", "Certificate ownership token is in use by another request."))
+	close(hold)
+	same(t, provision+"/accepted", (<-d.answers).Topic)
+}
+
+func TestDeviceIsToldOfConflicts(t *testing.T) {
+	h := newHouse(t)
+	strict := strings.Replace(fleet, `"Type":"AWS::IoT::Thing",`, `"Type":"AWS::IoT::Thing","OverrideSettings":{"AttributePayload":"FAIL"},`, 1)
+	h.template("fleet", strict, provisioning.Hook{})
+	_, err := h.registry.CreateThing(t.Context(), registry.NewThing{Name: "dev-A17"})
+	must(t, err)
+	d := h.device("claimant")
+	id, token := d.certificate()
+	a17 := using(t, token, map[string]string{"SerialNumber": "A17"})
+	d.expect(provision, a17, "/rejected", refused(409, "ResourceConflict", "Thing dev-A17 already exists with other attributes"))
+	must(t, h.pki.Delete(t.Context(), id, false))
+	d.expect(provision, a17, "/rejected", refused(400, "InvalidCertificateOwnershipToken", "The certificate of the ownership token was deleted."))
+}
+
+// faulty is a store that fails.
+type faulty struct{ provisioning.Store }
+
+func (faulty) Update(context.Context, func(provisioning.Tx) error) error {
+	return errors.New("disk full")
+}
+
+// What is ours to mend a device is not told; and no certificate is left that has
+// no token.
+func TestDeviceIsNotToldOurTroubles(t *testing.T) {
+	h := newHouse(t, func(c *provisioning.Config) { c.Store = faulty{c.Store} })
+	d := h.device("claimant")
+	trouble := refused(500, "InternalServerError", "The request failed; try again later.")
+	d.expect(create, "", "/rejected", trouble)
+	d.expect(fromCSR, object(t, map[string]string{"certificateSigningRequest": csr(t, "x")}), "/rejected", trouble)
+	listed, _, err := h.pki.List(t.Context(), pki.Page{})
+	must(t, err)
+	same(t, 0, len(listed))
+}
+
 func TestNobodyIsAnsweredWhereNobodyAsks(t *testing.T) {
 	h := newHouse(t)
 	for _, m := range []message.Message{
