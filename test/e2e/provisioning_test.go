@@ -71,23 +71,27 @@ func TestFleetProvisioningWithTheDeviceSDK(t *testing.T) {
 	s.createTemplate(t, fleetTemplate, types.TemplateTypeFleetProvisioning)
 	claim := s.register(t, "claim", claimPolicy)
 
-	t.Run("keys from the server", func(t *testing.T) {
-		if got, want := s.fleetProvisioning(t, claim, "A1"), provisionedAs("A1"); got != want {
-			t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
-		}
-	})
-	t.Run("a key of its own", func(t *testing.T) {
-		request, key := writeRequest(t)
-		if got, want := s.fleetProvisioning(t, claim, "A2", "--csr", request, "--csr_key", key), provisionedAs("A2"); got != want {
-			t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
-		}
-	})
+	for _, version := range []string{"3", "5"} {
+		t.Run("keys from the server, MQTT "+version, func(t *testing.T) {
+			serial := "A" + version
+			if got, want := s.fleetProvisioning(t, claim, serial, "--mqtt", version), provisionedAs(serial); got != want {
+				t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
+			}
+		})
+		t.Run("a key of its own, MQTT "+version, func(t *testing.T) {
+			serial := "B" + version
+			request, key := writeRequest(t)
+			if got, want := s.fleetProvisioning(t, claim, serial, "--mqtt", version, "--csr", request, "--csr_key", key), provisionedAs(serial); got != want {
+				t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
 	t.Run("a claim of a trusted user", func(t *testing.T) {
 		name := "fleet"
 		made, err := s.controlPlane(t).CreateProvisioningClaim(t.Context(), &iot.CreateProvisioningClaimInput{TemplateName: &name})
 		must(t, err)
 		short := s.download(t, *made.CertificatePem, *made.KeyPair.PrivateKey)
-		if got, want := s.fleetProvisioning(t, short, "A3"), provisionedAs("A3"); got != want {
+		if got, want := s.fleetProvisioning(t, short, "C1"), provisionedAs("C1"); got != want {
 			t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
 		}
 	})
