@@ -18,19 +18,35 @@ const (
 	goPercent = 100
 	// most bounds the rule for a nearly empty heap.
 	mostPercent = 800
+
+	// lookEvery is how often the heap is looked at.
+	lookEvery = 5 * time.Second
+	// calm is what a server may allocate between two looks that has nothing to
+	// do, bytes.
+	calm = 4 << 20
+	// worthwhile is what must be there to be given back, bytes.
+	worthwhile = 4 << 20
 )
 
-// tuneCollector keeps the collector's rule in proportion to the heap in use,
-// until ctx ends. Whoever sets GOGC or GOMEMLIMIT knows better and is left alone.
+// tuneCollector keeps the collector's rule in proportion to the heap in use, and
+// gives memory back when there is little to do, until ctx ends. Whoever sets GOGC
+// or GOMEMLIMIT knows better and is left alone.
 func tuneCollector(ctx context.Context) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	defer debug.SetGCPercent(goPercent)
-	tick := time.NewTicker(5 * time.Second)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	var last heap
 	for {
-		debug.SetGCPercent(collectorPercent(heapInUse()))
+		now := readHeap()
+		debug.SetGCPercent(collectorPercent(now.live))
+		if now.worthTidying(last) {
+			debug.FreeOSMemory()
+			now = readHeap()
+		}
+		last = now
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -47,12 +63,34 @@ func collectorPercent(live uint64) int {
 	return int(min(max(garbage*100/live, goPercent), mostPercent))
 }
 
-// heapInUse is what the last collection left, in bytes.
-func heapInUse() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
+// heap is how the heap stands, in bytes.
+type heap struct {
+	live      uint64 // what the last collection left
+	objects   uint64 // live, and garbage since
+	free      uint64 // held for objects to come
+	allocated uint64 // since the process began
+}
+
+// worthTidying says whether to collect now and give back what is free: little has
+// been allocated since the last look, and there is something to give back. The
+// collector itself would wait until the heap has doubled, which takes a quiet
+// server for ever, and keep what a storm of connects once needed.
+func (h heap) worthTidying(last heap) bool {
+	idle := last.allocated > 0 && h.allocated-last.allocated < calm
+	return idle && h.objects+h.free > h.live+h.live/8+worthwhile
+}
+
+func readHeap() heap {
+	samples := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"}, {Name: "/gc/heap/allocs:bytes"},
 	}
-	return sample[0].Value.Uint64()
+	metrics.Read(samples)
+	value := func(i int) uint64 {
+		if samples[i].Value.Kind() != metrics.KindUint64 {
+			return 0
+		}
+		return samples[i].Value.Uint64()
+	}
+	return heap{live: value(0), objects: value(1), free: value(2), allocated: value(3)}
 }

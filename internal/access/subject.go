@@ -89,7 +89,7 @@ func (s *Subject) AllowsNamed(action, kind, name string) bool {
 	resource := kind + name
 	q := question{world: &st.world}
 	allowed := s.decider(st).Decide(s.request(action, resource, &q)).Allowed()
-	if !q.timed && s.remembers() {
+	if !q.timed && action != asksOnce && s.remembers() {
 		st.remember(action, kind, name, allowed)
 	}
 	return allowed
@@ -100,6 +100,9 @@ func (s *Subject) Explain(action, resource string) policy.Explanation {
 	st := s.current()
 	return s.decider(st).Explain(s.request(action, resource, &question{world: &st.world}))
 }
+
+// asksOnce is what a connection asks at its begin, and never again.
+const asksOnce = "iot:Connect"
 
 func (s *Subject) request(action, resource string, ctx policy.Context) policy.Request {
 	if !strings.HasPrefix(resource, "arn:") && resource != "*" {

@@ -54,26 +54,24 @@ type conn struct {
 	started atomic.Bool   // admitted: events and will are due
 	flusher func()        // c.flush, so that starting it allocates nothing
 
+	parked atomic.Bool // nobody reads: see Parking
+
 	// The reader's own.
-	publish  mqtt.Publish // decoded into, again and again
-	puback   mqtt.Puback
-	incoming Message  // the message of publish
-	delivery delivery // and its way to everybody
-	routes   map[string]*route
-	aliases  map[uint16][]byte
-	will     *will
-	work     batch
-	untidy   bool // the session has something for the store
-	frames   frames
-	rate     bucket
-	bytes    bucket
-	told     time.Time // when the journal last heard that messages came too fast
+	*desk   // nil while parked, and when all is over
+	routes  map[string]*route
+	aliases map[uint16][]byte
+	will    *will
+	untidy  bool // the session has something for the store
+	rate    bucket
+	bytes   bucket
+	told    time.Time // when the journal last heard that messages came too fast
 
 	acks   acks
 	nobody promise // for messages whose arrival nobody waits for
 }
 
-// Serve owns a connection until it ends.
+// Serve owns a connection until it ends. It returns then, or when the connection
+// is parked: it is served on when it wakes.
 func (b *Broker) Serve(ctx context.Context, peer *Peer) {
 	c := &conn{b: b, peer: peer, net: peer.Conn, ended: make(chan struct{}), gone: make(chan struct{})}
 	c.nobody.done, c.flusher = nothing, c.flush
@@ -81,7 +79,7 @@ func (b *Broker) Serve(ctx context.Context, peer *Peer) {
 		peer.Conn.Close()
 		return
 	}
-	defer b.leave(c)
+	c.takeDesk()
 	c.in = intake{conn: peer.Conn, limit: b.Limits.PacketBytes}
 	c.in.beforeWait = c.catchUp
 	if peer.BeforeWait != nil {
@@ -89,8 +87,33 @@ func (b *Broker) Serve(ctx context.Context, peer *Peer) {
 		peer.BeforeWait(c.catchUp)
 		c.in.beforeWait = func() {}
 	}
-	final := c.converse(ctx)
-	c.finish(final)
+	if refused := c.begin(ctx); refused != nil {
+		c.over(*refused)
+		return
+	}
+	c.run()
+}
+
+// begin takes CONNECT. A nil ending means that the client is in.
+func (c *conn) begin(ctx context.Context) *ending {
+	connect, end := c.awaitConnect()
+	if end == nil {
+		end = c.connect(ctx, connect)
+	}
+	return end
+}
+
+// run reads packets until the connection ends or is parked.
+func (c *conn) run() {
+	if end := c.converse(); end != nil {
+		c.over(*end)
+	}
+}
+
+// over ends a connection for good.
+func (c *conn) over(e ending) {
+	defer c.b.leave(c)
+	c.finish(e)
 }
 
 // enter counts a connection in, unless the broker is stopping.
@@ -113,24 +136,24 @@ func (b *Broker) leave(c *conn) {
 	b.running.Done()
 }
 
-// converse reads packets until the connection ends, and says how it did.
-func (c *conn) converse(ctx context.Context) ending {
-	connect, end := c.awaitConnect()
-	if end == nil {
-		end = c.connect(ctx, connect)
-	}
-	if end != nil {
-		return *end
-	}
+// converse reads packets until the connection ends, and says how it did; nil when
+// it is parked.
+func (c *conn) converse() *ending {
 	for {
 		frame, err := c.in.next()
+		if err == ErrQuiet {
+			if c.park() {
+				return nil
+			}
+			continue
+		}
 		if err != nil {
 			return c.readFailed(err)
 		}
 		now := c.b.Now()
 		c.heard.Store(now.UnixNano())
 		if end := c.handle(frame, now); end != nil {
-			return *end
+			return end
 		}
 	}
 }
@@ -169,17 +192,17 @@ func (c *conn) awaitConnect() (*mqtt.Connect, *ending) {
 
 // readFailed says why reading ended: somebody closed the connection on purpose,
 // or the link broke, or the bytes were no packet.
-func (c *conn) readFailed(err error) ending {
+func (c *conn) readFailed(err error) *ending {
 	if end := c.end.Load(); end != nil {
-		return *end
+		return end
 	}
+	end := connectionLost.because(err)
 	if errors.Is(err, ErrLeft) {
-		return clientLeft
+		end = clientLeft
+	} else if _, ok := err.(*mqtt.Error); ok {
+		return badPacket(why.StepConnection, err)
 	}
-	if _, ok := err.(*mqtt.Error); ok {
-		return *badPacket(why.StepConnection, err)
-	}
-	return connectionLost.because(err)
+	return &end
 }
 
 // ErrLeft is the read error of a connection whose client said good-bye below
@@ -262,8 +285,8 @@ func (c *conn) finish(e ending) {
 		c.rights.Close()
 	}
 	// The session remembers its last connection, but needs nothing of this.
-	c.routes, c.aliases, c.work, c.frames, c.delivery, c.incoming = nil, nil, batch{}, frames{}, delivery{}, Message{}
-	c.publish, c.will = mqtt.Publish{}, nil
+	c.routes, c.aliases, c.will = nil, nil, nil
+	c.leaveDesk()
 }
 
 // source is where the client is.

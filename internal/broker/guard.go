@@ -33,6 +33,10 @@ type Peer struct {
 	// BeforeWait, where the door can, has fn called each time reading is about
 	// to wait for the network. Answers gather until then.
 	BeforeWait func(fn func())
+
+	// Parking, where the door can wait for the client without a goroutine; nil
+	// where it cannot.
+	Parking Parking
 }
 
 // Attempt is a client that wants in.

@@ -2,10 +2,11 @@ package broker
 
 import "sync/atomic"
 
-// Stats counts what the broker has done since it started; Connections and
+// Stats counts what the broker has done since it started; Connections, Parked and
 // Sessions are as of now. The fields are read with Load.
 type Stats struct {
 	Connections atomic.Int64 // admitted and not yet gone
+	Parked      atomic.Int64 // of them, quiet and without a goroutine
 	Sessions    atomic.Int64 // connected or persistent
 
 	Connects       atomic.Int64

@@ -84,6 +84,7 @@ func (c *conn) sweep(now time.Time) {
 		c.drop(ending{reason: mqtt.NotAuthorized, disconnect: c.untilWhy, cause: why.LifetimeOver, step: why.StepConnection})
 	default:
 		c.session.sweep(c, now)
+		c.rest(now)
 	}
 }
 

@@ -78,7 +78,7 @@ func (g *Gateway) greet(tcp *net.TCPConn) {
 }
 
 func (g *Gateway) handshake(tcp *net.TCPConn) (*socket, *tls.Conn, error) {
-	sock, err := newSocket(tcp)
+	sock, err := newSocket(tcp, g.lot)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,9 +132,9 @@ func (g *Gateway) sniff(p *peer, conn *tls.Conn) {
 // device.
 func (g *Gateway) serveMQTT(p *peer, conn net.Conn) {
 	go g.attend(p, &broker.Peer{
-		Conn: &mqttConn{conn, p}, Remote: p.remote, Local: p.local, ServerName: p.state.ServerName,
+		Conn: &mqttConn{conn, p.entrance}, Remote: p.remote, Local: p.local, ServerName: p.state.ServerName,
 		Door: "mqtts", ALPN: p.state.NegotiatedProtocol, Certificate: p.leaf(),
-		BeforeWait: func(fn func()) { p.sock.beforeWait = fn },
+		BeforeWait: p.sock.tellBeforeWait, Parking: p.parking(),
 	})
 }
 

@@ -36,7 +36,8 @@ var (
 type frames struct {
 	net.Conn
 	in   *bufio.Reader
-	left int64 // of the current frame's payload
+	wait *patient // below in; nil where Conn is never quiet
+	left int64    // of the current frame's payload
 	mask [4]byte
 	at   int  // in the mask
 	more bool // the current message goes on in a continuation frame
@@ -69,6 +70,9 @@ func (f *frames) Read(p []byte) (int, error) {
 
 // header reads the next frame's header, and whole control frames.
 func (f *frames) header() error {
+	if err := f.await(); err != nil {
+		return err
+	}
 	h, err := ws.ReadHeader(f.in)
 	if errors.Is(err, ws.ErrHeaderLengthMSB) || errors.Is(err, ws.ErrHeaderLengthUnexpected) {
 		h.Length, err = -1, nil
@@ -85,6 +89,34 @@ func (f *frames) header() error {
 	}
 	f.left, f.mask, f.at, f.more = h.Length, h.Mask, 0, !h.Fin
 	return nil
+}
+
+// await waits for a frame to begin. In between frames is where a quiet connection
+// may be left.
+func (f *frames) await() error {
+	if f.wait == nil {
+		return nil
+	}
+	f.wait.between = true
+	_, err := f.in.Peek(1)
+	f.wait.between = false
+	return err
+}
+
+// patient is a connection that goes on reading where it cannot be left.
+type patient struct {
+	net.Conn
+	between bool
+}
+
+// Read implements io.Reader.
+func (p *patient) Read(b []byte) (int, error) {
+	for {
+		n, err := p.Conn.Read(b)
+		if err != broker.ErrQuiet || p.between {
+			return n, err
+		}
+	}
 }
 
 // check holds a header against RFC 6455 section 5.

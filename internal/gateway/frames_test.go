@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
@@ -92,6 +93,58 @@ func TestFramesGiveTheBytesOfMessages(t *testing.T) {
 			t.Errorf("% x and %v, want % x and %v", got, err, want, broker.ErrLeft)
 		}
 	})
+}
+
+// moody is a stream that gives a byte or two at a time, and is quiet in between.
+type moody struct {
+	net.Conn
+	in   io.Reader
+	mood *rand.Rand
+}
+
+func (m *moody) Read(p []byte) (int, error) {
+	if m.mood.IntN(2) == 0 {
+		return 0, broker.ErrQuiet
+	}
+	return m.in.Read(p[:min(len(p), 1+m.mood.IntN(2))])
+}
+
+func (m *moody) Write(p []byte) (int, error)      { return len(p), nil }
+func (m *moody) SetWriteDeadline(time.Time) error { return nil }
+
+// A connection that is left when it is quiet, and taken up again, loses nothing.
+func TestFramesCanBeLeftAndTakenUp(t *testing.T) {
+	var wire, want []byte
+	for size := range 300 {
+		payload := bytes.Repeat([]byte{byte(size)}, size)
+		wire = append(append(wire, clientFrame(ws.OpBinary, true, payload)...), clientFrame(ws.OpPing, true, []byte("hi"))...)
+		want = append(want, payload...)
+	}
+	read := bufio.NewReader(bytes.NewReader(wire[:7])) // by net/http already
+	_, _ = read.Peek(7)
+	f := newFrames(&moody{in: bytes.NewReader(wire[7:]), mood: rand.New(rand.NewPCG(1, 2))}, read, nil)
+	var got []byte
+	p, left := make([]byte, 64), 0
+	for {
+		n, err := f.Read(p)
+		got = append(got, p[:n]...)
+		if err == broker.ErrQuiet {
+			left++
+			continue
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%d bytes came of %d, or others", len(got), len(want))
+	}
+	if left == 0 {
+		t.Error("it was never left")
+	}
 }
 
 // What one end writes the other reads, in both directions.

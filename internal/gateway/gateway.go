@@ -65,6 +65,7 @@ type Gateway struct {
 	web    *http.Server
 	webIn  *handoff // HTTPS connections on their way to web
 	plain  *http.Server
+	lot    *lot // where quiet clients of the broker wait; nil on systems without
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -105,7 +106,7 @@ func New(c Config) *Gateway {
 	g.tls.GetConfigForClient = g.forClient
 	// Full records from the start: a broker sends little at first and much later.
 	g.tls.DynamicRecordSizingDisabled = true
-	g.webIn = newHandoff()
+	g.webIn, g.lot = newHandoff(), newLot()
 	g.web = g.server(settling(c.HTTP))
 	g.web.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return withPeer(wire.ConnContext(ctx, conn), conn)
@@ -248,6 +249,9 @@ func (g *Gateway) Close(ctx context.Context) error {
 	g.shut()
 	g.drain(ctx)
 	g.cancel()
+	if g.lot != nil {
+		g.lot.close()
+	}
 	done := make(chan struct{})
 	go func() { g.running.Wait(); close(done) }()
 	select {

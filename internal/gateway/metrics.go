@@ -35,6 +35,7 @@ func metrics(c LocalConfig) http.Handler {
 func gauges(b *broker.Stats) []metric {
 	return []metric{
 		{"connections", "MQTT clients connected now.", b.Connections.Load},
+		{"connections_parked", "Of them, quiet ones that wait without a goroutine.", b.Parked.Load},
 		{"sessions", "Sessions, connected or persistent.", b.Sessions.Load},
 		{"retained_messages", "Messages retained.", b.RetainedMessages.Load},
 	}

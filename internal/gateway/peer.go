@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+
+	"thingd/internal/broker"
 )
 
 // peer is who is at the other end of a TLS connection, as far as TLS knows.
@@ -16,14 +18,13 @@ type peer struct {
 	remote netip.AddrPort
 	local  netip.AddrPort
 	state  tls.ConnectionState
-	once   sync.Once
-	leave  func() // the connections that have not said what they want
+	*entrance
 
 	verdicts verdicts // of custom authorizers over HTTPS requests
 }
 
 func newPeer(sock *socket, conn *tls.Conn, leave func()) *peer {
-	p := &peer{sock: sock, leave: leave, remote: addrPort(sock.RemoteAddr()), local: addrPort(sock.LocalAddr())}
+	p := &peer{sock: sock, entrance: &entrance{leave: leave}, remote: addrPort(sock.RemoteAddr()), local: addrPort(sock.LocalAddr())}
 	p.state = conn.ConnectionState()
 	return p
 }
@@ -36,19 +37,31 @@ func (p *peer) leaf() *x509.Certificate {
 	return p.state.PeerCertificates[0]
 }
 
-// settle notes that the client has said what it wants.
-func (p *peer) settle() { p.once.Do(p.leave) }
+// parking is where the connection may wait; nil where there is no such place.
+func (p *peer) parking() broker.Parking {
+	if p.sock.lot == nil {
+		return nil
+	}
+	return p.sock
+}
+
+// entrance is left by a client that has said what it wants.
+type entrance struct {
+	once  sync.Once
+	leave func() // the connections that have not
+}
+
+func (e *entrance) settle() { e.once.Do(e.leave) }
 
 // settler is a connection that is told when its CONNECT has come.
 type settler interface{ settle() }
 
-// mqttConn is an MQTT connection; TLS is off already.
+// mqttConn is an MQTT connection; TLS is off already. It lives long, and leaves the
+// rest of its peer behind.
 type mqttConn struct {
 	net.Conn
-	peer *peer
+	*entrance
 }
-
-func (c *mqttConn) settle() { c.peer.settle() }
 
 // webConn is an HTTPS connection; TLS is off already.
 type webConn struct {

@@ -11,7 +11,9 @@ type replay struct {
 func (r *replay) Read(p []byte) (int, error) {
 	if len(r.first) > 0 {
 		n := copy(p, r.first)
-		r.first = r.first[n:]
+		if r.first = r.first[n:]; len(r.first) == 0 {
+			r.first = nil
+		}
 		return n, nil
 	}
 	return r.Conn.Read(p)

@@ -1,10 +1,15 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
+	"time"
+
+	"thingd/internal/broker"
 )
 
 // socket is a TCP connection below TLS. It reads as much as the network has at
@@ -25,22 +30,34 @@ type socket struct {
 	readOnce func(fd uintptr) bool
 	n        int
 	err      error
+
+	lot   *lot // nil: it is not parked
+	place int  // in the lot
+
+	mu          sync.Mutex
+	interrupted bool   // the reader shall come away, and its deadline is over
+	wake        func() // of a parked connection
+	closed      bool
 }
+
+var _ broker.Parking = (*socket)(nil)
 
 // socketBuffers lends the sockets their memory.
 var socketBuffers = sync.Pool{New: func() any { b := make([]byte, socketBuffer); return &b }}
 
 const socketBuffer = 32 << 10 // bytes
 
-func newSocket(conn *net.TCPConn) (*socket, error) {
+func newSocket(conn *net.TCPConn, lot *lot) (*socket, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{TCPConn: conn, raw: raw}
+	s := &socket{TCPConn: conn, raw: raw, lot: lot}
 	s.readOnce = s.tryRead
 	return s, nil
 }
+
+func (s *socket) tellBeforeWait(fn func()) { s.beforeWait = fn }
 
 // Read gives what is at hand, and otherwise waits for the network.
 func (s *socket) Read(p []byte) (int, error) {
@@ -65,7 +82,7 @@ func (s *socket) fill() error {
 	}
 	s.n, s.err = 0, nil
 	if err := s.raw.Read(s.readOnce); err != nil {
-		return err
+		return s.asked(err)
 	}
 	if s.err != nil {
 		s.giveBack()
@@ -108,4 +125,65 @@ func (s *socket) giveBack() {
 		s.buf, s.rest = nil, nil
 		socketBuffers.Put(&b)
 	}
+}
+
+// longAgo is a deadline that ends a wait.
+var longAgo = time.Unix(1, 0)
+
+// Interrupt implements broker.Parking.
+func (s *socket) Interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interrupted = true
+	_ = s.SetReadDeadline(longAgo) // fails only on a closed connection, as reading then does
+}
+
+// asked tells a wait that was interrupted from one that failed.
+func (s *socket) asked(err error) error {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.interrupted {
+		return err
+	}
+	s.interrupted = false
+	_ = s.SetReadDeadline(time.Time{})
+	return broker.ErrQuiet
+}
+
+// Park implements broker.Parking.
+func (s *socket) Park(wake func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || !s.lot.watch(s) {
+		return false
+	}
+	s.wake = wake
+	return true
+}
+
+// rouse lets a parked connection go on.
+func (s *socket) rouse() {
+	s.mu.Lock()
+	wake := s.wake
+	s.wake = nil
+	s.mu.Unlock()
+	if wake != nil {
+		go wake()
+	}
+}
+
+// Close implements net.Conn. A parked connection would not hear of it otherwise.
+func (s *socket) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	if s.lot != nil {
+		s.lot.leave(s)
+	}
+	err := s.TCPConn.Close()
+	s.rouse()
+	return err
 }

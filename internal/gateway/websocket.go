@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
@@ -27,7 +29,8 @@ type WebSocket struct {
 	Now           func() time.Time
 }
 
-// ServeHTTP implements http.Handler. It returns when the connection has ended.
+// ServeHTTP implements http.Handler. It returns when the connection has ended, or
+// waits to be served on.
 func (w *WebSocket) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	settled := func() {}
 	if from := peerFrom(r.Context()); from != nil {
@@ -56,7 +59,7 @@ func (w *WebSocket) peer(r *http.Request) *broker.Peer {
 	p := &broker.Peer{Door: "wss", ServerName: host}
 	if from := peerFrom(r.Context()); from != nil {
 		p.Remote, p.Local, p.Certificate, p.ALPN = from.remote, from.local, from.leaf(), alpnWeb
-		p.BeforeWait = func(fn func()) { from.sock.beforeWait = fn }
+		p.BeforeWait, p.Parking = from.sock.tellBeforeWait, from.parking()
 	}
 	return p
 }
@@ -125,7 +128,21 @@ func upgrade(rw http.ResponseWriter, r *http.Request, settled func()) (net.Conn,
 		conn.Close()
 		return nil, err
 	}
-	return &frames{Conn: conn, in: buffered.Reader, settled: settled}, nil
+	return newFrames(conn, buffered.Reader, settled), nil
+}
+
+// frameBuffer is enough for the header of a frame and a short packet; longer ones
+// pass it by. The one that net/http used is larger, and would stay.
+const frameBuffer = 256 // bytes
+
+// newFrames takes a connection over from net/http, and what that has read of it.
+func newFrames(conn net.Conn, read *bufio.Reader, settled func()) *frames {
+	if n := read.Buffered(); n > 0 {
+		first, _ := read.Peek(n)
+		conn = &replay{Conn: conn, first: bytes.Clone(first)}
+	}
+	wait := &patient{Conn: conn}
+	return &frames{Conn: conn, in: bufio.NewReaderSize(wait, frameBuffer), wait: wait, settled: settled}
 }
 
 // subprotocol picks the first one offered that carries MQTT.
