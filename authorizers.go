@@ -15,7 +15,7 @@ import (
 func (s *Server) openAuthorizers(ctx context.Context) (err error) {
 	s.authorizers, err = authorizer.New(ctx, authorizer.Config{
 		Store: s.db.Authorizers(s.config.Account), Scope: s.scope, Functions: &function.Caller{URLs: s.config.Functions},
-		Host: s.config.Host[0], Now: s.now, NewID: registry.NewUUID,
+		Host: s.config.Host[0], Elsewhere: s.namedElsewhere, Now: s.now, NewID: registry.NewUUID,
 	})
 	return err
 }

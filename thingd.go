@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -69,6 +71,11 @@ type Server struct {
 	console *console.Console
 	gateway *gateway.Gateway
 
+	neighbors neighbors    // further accounts
+	first     *Server      // of a further account: the server that it belongs to
+	door      http.Handler // of a further account, on the TLS doors
+	api       http.Handler // and on the plain one
+
 	closers []func(context.Context) error // in the order to call them
 }
 
@@ -100,9 +107,21 @@ func newServer(ctx context.Context, config Config, now func() time.Time) (*Serve
 
 // open builds the house from the ground up.
 func (s *Server) open(ctx context.Context) error {
-	steps := []func(context.Context) error{
-		s.openData, s.openSettings, s.openJournal, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openBridge, s.openShadows, s.openRules, s.openProvisioning, s.openConsole, s.openDoors,
+	return s.build(ctx, slices.Concat(
+		[]step{s.openData}, s.rooms(), []step{s.openAccounts, s.openConsole, s.openDoors}))
+}
+
+// step builds a part of the house on those before it.
+type step func(context.Context) error
+
+// rooms are the steps that each account has of its own.
+func (s *Server) rooms() []step {
+	return []step{
+		s.openSettings, s.openJournal, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openBridge, s.openShadows, s.openRules, s.openProvisioning,
 	}
+}
+
+func (s *Server) build(ctx context.Context, steps []step) error {
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -164,6 +183,7 @@ func (s *Server) openIdentities(ctx context.Context) (err error) {
 	s.pki = pki.New(pki.Config{
 		Store: s.db.PKI(account), Scope: s.scope, Issuer: s.authority, Now: s.now,
 		Attachments: attachments{s}, OnStatus: s.certificateChanged,
+		HasAccount: s.hasAccount, OnTransfer: s.transferred,
 	})
 	s.onClose(s.registry.Close)
 	s.registry.OnChange = s.access.RegistryChanged
@@ -208,8 +228,8 @@ func (s *Server) openShadows(context.Context) error {
 // openDoors makes the gateway; Run opens it.
 func (s *Server) openDoors(context.Context) error {
 	s.gateway = gateway.New(gateway.Config{
-		TLS: s.authority.ServerConfig(), Broker: s.broker, HTTP: s.web(), Local: s.local(),
-		Journal: s.journal, Now: s.now, Log: s.log, Versions: s.authorizers.TLSVersions,
+		TLS: s.authority.ServerConfig(), Broker: s.broker, BrokerOf: s.brokerOf, HTTP: s.doors(), Local: s.local(),
+		Journal: s.journal, Now: s.now, Log: s.log, Versions: s.tlsVersions,
 		HandshakeTimeout: s.config.HandshakeTimeout, Handshaking: s.config.Handshaking,
 	})
 	s.onClose(s.gateway.Close)
@@ -224,14 +244,16 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	if err != nil {
 		return errors.Join(err, s.stop())
 	}
-	if err := s.data.writeEndpoint(endpoint); err != nil {
+	if err := s.writeEndpoints(endpoint); err != nil {
 		return errors.Join(fmt.Errorf("cannot write to the data folder: %w", err), s.stop())
 	}
 	work, cancel := context.WithCancel(context.Background())
 	var jobs sync.WaitGroup
-	for _, job := range []func(context.Context){tuneCollector, s.broker.Run, s.bridge.Run, s.registry.Run, s.authority.Run, s.fleets.Run, s.housekeeping} {
+	for _, job := range []func(context.Context){tuneCollector, s.authority.Run} {
 		jobs.Go(func() { job(work) })
 	}
+	s.begin(work, &jobs)
+	s.neighbors.begin(work)
 	s.gateway.Start()
 	s.log.Info("listening", "host", endpoint.Host, "tls", endpoint.Doors, "http", endpoint.HTTP, "profile", s.config.Profile)
 	ready(endpoint)
@@ -239,7 +261,13 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	s.log.Info("stopping")
 	cancel()
 	jobs.Wait()
+	s.neighbors.end()
 	return s.stop()
+}
+
+// jobs run for an account as long as the server does.
+func (s *Server) jobs() []func(context.Context) {
+	return []func(context.Context){s.broker.Run, s.bridge.Run, s.registry.Run, s.fleets.Run, s.housekeeping}
 }
 
 // SignInPath is the console's one-time sign-in link without scheme and host. It

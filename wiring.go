@@ -71,11 +71,17 @@ func (s *Server) front() *wire.Mux {
 	mux.Mount(sagemakeredge.Service, &api.SageMakerEdge{Fleets: s.fleets})
 	mux.Mount(sts.Service, &api.STS{IAM: s.iam})
 	mux.Mount(iamapi.Service, &api.IAM{IAM: s.iam})
-	mux.Mount(thingdapi.Service, &api.Thingd{Journal: s.journal, Rules: s.rules, Bridge: s.bridge})
+	mux.Mount(thingdapi.Service, &api.Thingd{Journal: s.journal, Rules: s.rules, Bridge: s.bridge, Accounts: accounts{s}})
 	return mux
 }
 
-// web answers on the TLS doors.
+// doors answers on the TLS doors, for whichever account is meant.
+func (s *Server) doors() http.Handler {
+	s.door = s.web()
+	return s.byAccount(func(h *Server) http.Handler { return h.door })
+}
+
+// web answers on the TLS doors for one account.
 func (s *Server) web() http.Handler {
 	return &gateway.Web{
 		Guard: s.guard(), API: s.front(),
@@ -89,8 +95,10 @@ func (s *Server) web() http.Handler {
 
 // local answers on the plain door.
 func (s *Server) local() http.Handler {
+	s.api = s.front()
 	return gateway.Local(gateway.LocalConfig{
-		API: s.front(), Objects: s.objects, Broker: s.broker, RootCA: s.authority.RootPEM(), Console: s.console,
+		API:     s.byAccount(func(h *Server) http.Handler { return h.api }),
+		Objects: objectsByAccount{s}, Broker: s.broker, RootCA: s.authority.RootPEM(), Console: s.console,
 		Rules: s.rules.Stats, Bridge: s.bridge.All,
 		Doors: func() *gateway.Stats { return s.gateway.Stats() },
 	})

@@ -24,6 +24,7 @@ type commands struct {
 	Integration integrationCommand `cmd:"" help:"Connect to foreign brokers."`
 	Pub         pubCommand         `cmd:"" help:"Publish a message."`
 	Sub         subCommand         `cmd:"" help:"Subscribe and print messages."`
+	Account     accountCommand     `cmd:"" help:"Make and list accounts."`
 	Limits      limitsCommand      `cmd:"" help:"List the broker's limits and their values."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 

@@ -8,6 +8,7 @@ import (
 	"thingd/internal/aws/thingdapi"
 	"thingd/internal/bridge"
 	"thingd/internal/fault"
+	"thingd/internal/iam"
 	"thingd/internal/journal"
 	"thingd/internal/rules"
 	"thingd/internal/why"
@@ -18,6 +19,31 @@ type Thingd struct {
 	Journal *journal.Journal
 	Rules   *rules.Service
 	Bridge  *bridge.Service
+
+	Accounts Accounts
+}
+
+// Accounts makes further accounts on the server.
+type Accounts interface {
+	// Create gives the account's root access key.
+	Create(ctx context.Context, id string) (iam.AccessKey, error)
+	List(ctx context.Context) ([]string, error)
+}
+
+// CreateAccount makes a further account and gives its root access key; of one
+// that is there it gives the key alone.
+func (a *Thingd) CreateAccount(ctx context.Context, in *thingdapi.CreateAccountRequest) (*thingdapi.CreateAccountResponse, error) {
+	key, err := a.Accounts.Create(ctx, in.AccountId)
+	if err != nil {
+		return nil, err
+	}
+	return &thingdapi.CreateAccountResponse{AccountId: in.AccountId, AccessKeyId: key.ID, SecretAccessKey: key.Secret}, nil
+}
+
+// ListAccounts lists the accounts of the server, the first one first.
+func (a *Thingd) ListAccounts(ctx context.Context, _ *thingdapi.ListAccountsRequest) (*thingdapi.ListAccountsResponse, error) {
+	ids, err := a.Accounts.List(ctx)
+	return &thingdapi.ListAccountsResponse{Accounts: ids}, err
 }
 
 // eventsPage is the default size of a page.

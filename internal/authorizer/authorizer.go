@@ -66,7 +66,10 @@ type Config struct {
 	Functions Functions
 	Host      string           // domain name of AWS's own domain configurations here
 	Now       func() time.Time // nil: time.Now
-	NewID     func() string    // nil: random. Ends the ARNs of domain configurations, and names connections
+	// Elsewhere says whether another account of the server has a domain
+	// configuration for a server name. nil: none has.
+	Elsewhere func(serverName string) bool
+	NewID     func() string // nil: random. Ends the ARNs of domain configurations, and names connections
 }
 
 // Service is the authorizers and domain configurations of one account.
@@ -77,6 +80,7 @@ type Service struct {
 	host      string
 	now       func() time.Time
 	newID     func() string
+	elsewhere func(string) bool
 	calls     chan struct{} // one entry for each call under way
 
 	domains atomic.Pointer[map[string]Domain] // by the name that clients ask for
@@ -84,9 +88,12 @@ type Service struct {
 
 // New makes a Service that knows what the store has.
 func New(ctx context.Context, c Config) (*Service, error) {
-	s := &Service{store: c.Store, scope: c.Scope, functions: c.Functions, host: c.Host, now: c.Now, newID: c.NewID, calls: make(chan struct{}, callsMax)}
+	s := &Service{store: c.Store, scope: c.Scope, functions: c.Functions, host: c.Host, now: c.Now, newID: c.NewID, elsewhere: c.Elsewhere, calls: make(chan struct{}, callsMax)}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.elsewhere == nil {
+		s.elsewhere = func(string) bool { return false }
 	}
 	if s.newID == nil {
 		s.newID = rand.Text

@@ -141,6 +141,9 @@ func (s *Service) admitDomain(tx Tx, d Domain) error {
 			return taken(nil, "A domain configuration for "+d.DomainName+":", other.Name, s.DomainARN(other))
 		}
 	}
+	if d.DomainName != "" && s.elsewhere(d.DomainName) {
+		return fault.AlreadyExists("Another account of this server has a domain configuration for %s", d.DomainName)
+	}
 	if count >= domainsMax {
 		return fault.LimitExceeded("the account has %d domain configurations; no more are possible", domainsMax)
 	}

@@ -140,7 +140,15 @@ func (g *Gateway) serveMQTT(p *peer, conn net.Conn) {
 
 func (g *Gateway) attend(p *peer, client *broker.Peer) {
 	defer p.settle()
-	g.Broker.Serve(g.ctx, client)
+	g.brokerOf(p).Serve(g.ctx, client)
+}
+
+// brokerOf gives the broker of the account that a client means.
+func (g *Gateway) brokerOf(p *peer) *broker.Broker {
+	if g.BrokerOf == nil {
+		return g.Broker
+	}
+	return g.BrokerOf(g.ctx, Clue{Certificate: p.leaf(), ServerName: p.state.ServerName})
 }
 
 func (g *Gateway) serveHTTP(p *peer, conn net.Conn) {

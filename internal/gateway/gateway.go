@@ -38,8 +38,12 @@ import (
 
 // Config is what a Gateway needs.
 type Config struct {
-	TLS     *tls.Config // certificates; the gateway adds ALPN
-	Broker  *broker.Broker
+	TLS    *tls.Config // certificates; the gateway adds ALPN
+	Broker *broker.Broker
+	// BrokerOf gives the broker of the account that a client means. nil: Broker
+	// serves all.
+	BrokerOf func(context.Context, Clue) *broker.Broker
+
 	HTTP    http.Handler // of the TLS doors
 	Local   http.Handler // of the plain door
 	Journal why.Recorder

@@ -115,6 +115,13 @@ func (s *Service) firstConnect(ctx context.Context, leaf *x509.Certificate) (Ver
 
 var errTaken = errors.New("registered meanwhile")
 
+// Vouches says whether a CA of the account lets the device behind an unknown
+// certificate register itself.
+func (s *Service) Vouches(ctx context.Context, leaf *x509.Certificate) (bool, error) {
+	ca, err := s.voucher(ctx, leaf)
+	return ca != nil, err
+}
+
 // voucher finds the CA that has signed the leaf and lets devices register
 // themselves; nil if there is none.
 func (s *Service) voucher(ctx context.Context, leaf *x509.Certificate) (*CA, error) {

@@ -40,6 +40,10 @@ type Config struct {
 	// the target of a transfer. Default: none does.
 	HasAccount func(account string) bool
 
+	// OnTransfer hears that a transfer changed the record that another account
+	// has of a certificate. Default: nobody does.
+	OnTransfer func(account string, id CertificateID)
+
 	// OnStatus hears of every change of status after it is on disk, so that the
 	// sessions of a certificate can be cut. A session that is being set up at
 	// that moment must look again once it can be found.
@@ -55,6 +59,7 @@ type Service struct {
 	issuer     Issuer
 	attached   Attachments
 	hasAccount func(string) bool
+	onTransfer func(string, CertificateID)
 	onStatus   func(CertificateID, Status, Status)
 	now        func() time.Time
 	making     chan struct{} // a token for each RSA key in the making
@@ -65,7 +70,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, scope: c.Scope, issuer: c.Issuer, attached: c.Attachments,
-		hasAccount: c.HasAccount, onStatus: c.OnStatus, now: c.Now,
+		hasAccount: c.HasAccount, onTransfer: c.OnTransfer, onStatus: c.OnStatus, now: c.Now,
 		// Making keys is all CPU; more at a time than there are cores would only
 		// make every other connection wait.
 		making: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
@@ -75,6 +80,9 @@ func New(c Config) *Service {
 	}
 	if s.hasAccount == nil {
 		s.hasAccount = func(string) bool { return false }
+	}
+	if s.onTransfer == nil {
+		s.onTransfer = func(string, CertificateID) {}
 	}
 	if s.onStatus == nil {
 		s.onStatus = func(CertificateID, Status, Status) {}

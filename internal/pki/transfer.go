@@ -34,6 +34,7 @@ func (s *Service) Transfer(ctx context.Context, id CertificateID, to, message st
 		return "", err
 	}
 	s.announce(id, from, PendingTransfer)
+	s.onTransfer(to, id)
 	target := s.scope
 	target.Account = to
 	return target.IoT("cert", string(id)), nil
@@ -79,11 +80,13 @@ func (s *Service) Accept(ctx context.Context, id CertificateID, active bool) err
 	if active {
 		to = Active
 	}
+	giver := ""
 	err := s.store.Update(ctx, func(tx Tx) error {
 		cert, err := s.offered(tx, id)
 		if err != nil {
 			return err
 		}
+		giver = cert.Transfer.From
 		if err := tx.In(cert.Transfer.From).DeleteCertificate(id); err != nil {
 			return err
 		}
@@ -93,6 +96,7 @@ func (s *Service) Accept(ctx context.Context, id CertificateID, active bool) err
 	})
 	if err == nil {
 		s.announce(id, PendingTransfer, to)
+		s.onTransfer(giver, id)
 	}
 	return err
 }
@@ -113,15 +117,15 @@ func completed(id CertificateID) error {
 // Reject sends a certificate back to the account that offers it
 // (RejectCertificateTransfer).
 func (s *Service) Reject(ctx context.Context, id CertificateID, reason string) error {
-	return s.drop(ctx, id, func(tx Tx) error {
+	return s.drop(ctx, id, func(tx Tx) (string, error) {
 		offer, err := s.offered(tx, id)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if err := tx.DeleteCertificate(id); err != nil {
-			return err
+			return "", err
 		}
-		return s.takeBack(tx.In(offer.Transfer.From), id, func(t *Transfer) {
+		return offer.Transfer.From, s.takeBack(tx.In(offer.Transfer.From), id, func(t *Transfer) {
 			t.Reason, t.Rejected = reason, s.timestamp()
 		})
 	})
@@ -129,25 +133,31 @@ func (s *Service) Reject(ctx context.Context, id CertificateID, reason string) e
 
 // Cancel ends a transfer that this account began (CancelCertificateTransfer).
 func (s *Service) Cancel(ctx context.Context, id CertificateID) error {
-	return s.drop(ctx, id, func(tx Tx) error {
+	return s.drop(ctx, id, func(tx Tx) (string, error) {
 		cert, err := s.existing(tx, id)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if cert.Status != PendingTransfer || cert.Transfer.To == "" {
-			return completed(id)
+			return "", completed(id)
 		}
 		if err := tx.In(cert.Transfer.To).DeleteCertificate(id); err != nil {
-			return err
+			return "", err
 		}
-		return s.takeBack(tx, id, func(t *Transfer) { *t = Transfer{} })
+		return cert.Transfer.To, s.takeBack(tx, id, func(t *Transfer) { *t = Transfer{} })
 	})
 }
 
-func (s *Service) drop(ctx context.Context, id CertificateID, fn func(Tx) error) error {
-	err := s.store.Update(ctx, fn)
+// drop ends a transfer without success; fn gives the other account.
+func (s *Service) drop(ctx context.Context, id CertificateID, fn func(Tx) (string, error)) error {
+	other := ""
+	err := s.store.Update(ctx, func(tx Tx) (err error) {
+		other, err = fn(tx)
+		return err
+	})
 	if err == nil {
 		s.Forget(id)
+		s.onTransfer(other, id)
 	}
 	return err
 }

@@ -57,6 +57,15 @@ func (s *Service) ConfirmDestination(ctx context.Context, token string) error {
 	return err
 }
 
+// Awaits says whether a destination of the account waits for a token.
+func (s *Service) Awaits(ctx context.Context, token string) (found bool, err error) {
+	err = s.store.View(ctx, func(tx Tx) error {
+		_, found, err = tx.DestinationOfToken(hashOf(token))
+		return err
+	})
+	return found, err
+}
+
 // sendConfirmation asks the owner of a URL, in the background.
 func (s *Service) sendConfirmation(d Destination, token string) {
 	if token == "" {

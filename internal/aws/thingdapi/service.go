@@ -18,6 +18,15 @@ var Service = &wire.Service{
 	ActionPrefix: "thingd",
 	Operations: []wire.Operation{
 		{
+			Name:   "CreateAccount",
+			Method: "POST",
+			URI:    "/thingd/accounts",
+			Status: 200,
+			In:     (*CreateAccountRequest)(nil),
+			Out:    (*CreateAccountResponse)(nil),
+			Errors: []string{"InvalidRequestException", "LimitExceededException", "ResourceAlreadyExistsException", "InternalFailureException"},
+		},
+		{
 			Name:   "CreateIntegration",
 			Method: "POST",
 			URI:    "/thingd/integrations",
@@ -43,6 +52,15 @@ var Service = &wire.Service{
 			In:     (*DescribeIntegrationRequest)(nil),
 			Out:    (*DescribeIntegrationResponse)(nil),
 			Errors: []string{"ResourceNotFoundException", "InternalFailureException"},
+		},
+		{
+			Name:   "ListAccounts",
+			Method: "GET",
+			URI:    "/thingd/accounts",
+			Status: 200,
+			In:     (*ListAccountsRequest)(nil),
+			Out:    (*ListAccountsResponse)(nil),
+			Errors: []string{"InternalFailureException"},
 		},
 		{
 			Name:   "ListEvents",
@@ -94,11 +112,14 @@ var Service = &wire.Service{
 		{Name: "InternalFailureException", Status: 500, Message: "message"},
 		{Name: "InvalidRequestException", Status: 400, Message: "message"},
 		{Name: "LimitExceededException", Status: 410, Message: "message"},
+		{Name: "ResourceAlreadyExistsException", Status: 409, Message: "message"},
 		{Name: "ResourceNotFoundException", Status: 404, Message: "message"},
 		{Name: "SqlParseException", Status: 400, Message: "message"},
 		{Name: "UnauthorizedException", Status: 401, Message: "message"},
 	},
 	Shapes: []wire.Shape{
+		{Name: "AccountId", Min: 12, HasMin: true, Max: 12, HasMax: true, Pattern: "[0-9]+"},
+		{Name: "AccountIdList", Of: "AccountId"},
 		{Name: "MaxResults", Min: 1, HasMin: true, Max: 250, HasMax: true},
 	},
 }

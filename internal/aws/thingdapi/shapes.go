@@ -10,6 +10,18 @@ import (
 type Action struct {
 }
 
+// CreateAccountRequest is the input of CreateAccount, POST /thingd/accounts.
+type CreateAccountRequest struct {
+	AccountId string `json:"accountId,omitzero" wire:"required,shape=AccountId"`
+}
+
+// CreateAccountResponse is the output of CreateAccount.
+type CreateAccountResponse struct {
+	AccountId       string `json:"accountId,omitzero" wire:"shape=AccountId"`
+	AccessKeyId     string `json:"accessKeyId,omitzero"`
+	SecretAccessKey string `json:"secretAccessKey,omitzero"`
+}
+
 // CreateIntegrationRequest is the input of CreateIntegration, POST /thingd/integrations.
 type CreateIntegrationRequest struct {
 	Settings *IntegrationSettings `json:"settings,omitzero" wire:"required"`
@@ -167,6 +179,15 @@ type IntegrationStatus struct {
 	Remedy  string `json:"remedy,omitzero"`
 	Detail  string `json:"detail,omitzero"`
 	NextTry *int64 `json:"nextTry,omitzero"`
+}
+
+// ListAccountsRequest is the input of ListAccounts, GET /thingd/accounts.
+type ListAccountsRequest struct {
+}
+
+// ListAccountsResponse is the output of ListAccounts.
+type ListAccountsResponse struct {
+	Accounts []string `json:"accounts,omitzero" wire:"shape=AccountIdList"`
 }
 
 // ListEventsRequest is the input of ListEvents, GET /thingd/events.

@@ -1,0 +1,260 @@
+package thingd
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/iot"
+	"github.com/google/go-cmp/cmp"
+
+	"thingd/internal/aws/sigv4"
+	"thingd/internal/mqtt"
+	"thingd/internal/pki"
+	"thingd/internal/why"
+)
+
+const otherAccount = "444455556666"
+
+// account gives a caller of another account of the same server, which is made if
+// it is not there.
+func (c *caller) account(t *testing.T, id string) *caller {
+	t.Helper()
+	key, err := accounts{c.h.Server}.Create(t.Context(), id)
+	must(t, err)
+	other := &house{
+		Server: c.h.neighbors.get(id), Endpoint: c.h.Endpoint, roots: c.h.roots,
+		keys: sigv4.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
+	}
+	return &caller{h: other, vars: strings.NewReplacer(), client: sdk.NewFromConfig(aws.Config{
+		Region: c.h.Region, BaseEndpoint: aws.String("http://" + c.h.HTTP), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(key.ID, key.Secret, ""),
+	})}
+}
+
+func TestAccountsDoNotSeeOneAnother(t *testing.T) {
+	a := newCaller(t)
+	b := a.account(t, otherAccount)
+	a.must(t, `CreateThing {"thingName":"pump7"}`)
+	b.must(t, `CreateThing {"thingName":"pump8"}`)
+	for _, c := range []struct {
+		*caller
+		account, has, lacks string
+	}{{a, "123456789012", "pump7", "pump8"}, {b, otherAccount, "pump8", "pump7"}} {
+		out := c.must(t, `DescribeThing {"thingName":"`+c.has+`"}`)
+		if want := "arn:aws:iot:us-east-1:" + c.account + ":thing/" + c.has; out.members["ThingArn"] != want {
+			t.Errorf("the thing is %v, want %s", out.members["ThingArn"], want)
+		}
+		if _, err := c.call(`DescribeThing {"thingName":"` + c.lacks + `"}`); exception(err) != "404 ResourceNotFoundException" {
+			t.Errorf("account %s asks for the other's thing and gets %s", c.account, exception(err))
+		}
+	}
+
+	first, second := a.h.device(t, everything), b.h.device(t, everything)
+	listens := a.h.connected(t, first, mqtt.V5, mqtt.Connect{ClientID: "same", CleanStart: true})
+	listens.subscribe(t, "#", mqtt.QoS1)
+	hears := b.h.connected(t, second, mqtt.V5, mqtt.Connect{ClientID: "same", CleanStart: true})
+	hears.subscribe(t, "#", mqtt.QoS1)
+	hears.send(t, &mqtt.Publish{Topic: []byte("t"), Payload: []byte("of the second")})
+	listens.send(t, &mqtt.Publish{Topic: []byte("t"), Payload: []byte("of the first")})
+	if got := []string{listens.message(t), hears.message(t)}; !cmp.Equal(got, []string{"t of the first", "t of the second"}) {
+		t.Errorf("messages crossed: %q", got)
+	}
+	b.must(t, `UpdateCertificate {"certificateId":"`+string(second.id)+`","newStatus":"REVOKED"}`)
+	if _, ok := hears.read(t).(*mqtt.Disconnect); !ok {
+		t.Error("a revoked certificate's connection stays open")
+	}
+}
+
+func TestAnAccountSurvivesARestart(t *testing.T) {
+	a := newCaller(t)
+	b := a.account(t, otherAccount)
+	b.must(t, `CreateThing {"thingName":"pump8"}`)
+	device := b.h.device(t, everything)
+	keys := b.h.keys
+	endpoint, err := ReadEndpoint(filepath.Join(a.h.config.Data, "accounts", otherAccount))
+	must(t, err)
+	if endpoint.Account != otherAccount || endpoint.Port != a.h.Port {
+		t.Errorf("its folder tells of %+v", endpoint)
+	}
+	a.h.stopped(t)
+
+	again := start(t, func(c *Config) { c.Data = a.h.config.Data })
+	c := &caller{h: again}
+	b = c.account(t, otherAccount)
+	if b.h.keys != keys {
+		t.Error("its root key is another one")
+	}
+	if text := read(t, b.h.config.Data, "credentials"); !strings.Contains(text, keys.SecretAccessKey) {
+		t.Error("its folder has another key")
+	}
+	b.must(t, `DescribeThing {"thingName":"pump8"}`)
+	again.connected(t, device, mqtt.V4, mqtt.Connect{ClientID: "d", CleanStart: true})
+	ids, err := accounts{again.Server}.List(t.Context())
+	must(t, err)
+	if diff := cmp.Diff([]string{"123456789012", otherAccount}, ids); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestWhoMakesAccounts(t *testing.T) {
+	a := newCaller(t)
+	b := a.account(t, otherAccount)
+	for name, c := range map[string]struct {
+		by   *caller
+		id   string
+		want string
+	}{
+		"ok/again":               {a, otherAccount, ""},
+		"refused/the first":      {a, "123456789012", "ResourceAlreadyExists"},
+		"refused/no digits":      {a, "12345678901a", "InvalidRequest"},
+		"refused/another's root": {b, "777788889999", "AccessDenied"},
+	} {
+		_, err := accounts{c.by.h.Server}.Create(context.Background(), c.id)
+		if got := strings.SplitN(errText(err), ":", 2)[0]; got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestCertificatesMoveBetweenAccounts(t *testing.T) {
+	a := newCaller(t)
+	b := a.account(t, otherAccount)
+	device := a.h.device(t, "")
+	id := string(device.id)
+	define := func(c *caller) { c.define("ID", id) }
+	define(a)
+	define(b)
+	status := func(c *caller) any {
+		t.Helper()
+		out, err := c.call(`DescribeCertificate {"certificateId":"{ID}"}`)
+		if err != nil {
+			return exception(err)
+		}
+		return out.members["CertificateDescription"].(map[string]any)["Status"]
+	}
+	refused := func(c *caller, line, want string) {
+		t.Helper()
+		if _, err := c.call(line); exception(err) != want {
+			t.Errorf("%s gives %s, want %s", line, exception(err), want)
+		}
+	}
+	both := func(first, second any) {
+		t.Helper()
+		if got := []any{status(a), status(b)}; !cmp.Equal(got, []any{first, second}) {
+			t.Errorf("the certificate is %v, want %v", got, []any{first, second})
+		}
+	}
+	const offer = `TransferCertificate {"certificateId":"{ID}","targetAwsAccount":"` + otherAccount + `","transferMessage":"for you"}`
+	refused(a, offer, "406 CertificateStateException") // it is ACTIVE
+	a.must(t, `UpdateCertificate {"certificateId":"{ID}","newStatus":"INACTIVE"}`)
+	refused(a, strings.Replace(offer, otherAccount, "777788889999", 1), "404 ResourceNotFoundException")
+	a.must(t, `CreatePolicy {"policyName":"p","policyDocument":"`+doc+`"}`)
+	a.must(t, `AttachPolicy {"policyName":"p","target":"`+device.arn+`"}`)
+	refused(a, offer, "409 TransferConflictException")
+	a.must(t, `DetachPolicy {"policyName":"p","target":"`+device.arn+`"}`)
+
+	out := a.must(t, offer)
+	if want := "arn:aws:iot:us-east-1:" + otherAccount + ":cert/" + id; out.members["TransferredCertificateArn"] != want {
+		t.Errorf("it will be %v", out.members)
+	}
+	both("PENDING_TRANSFER", "PENDING_TRANSFER")
+	outgoing := a.must(t, `ListOutgoingCertificates`).members["OutgoingCertificates"].([]any)
+	if len(outgoing) != 1 || outgoing[0].(map[string]any)["TransferredTo"] != otherAccount {
+		t.Errorf("outgoing: %v", outgoing)
+	}
+	refused(a, offer, "406 CertificateStateException")
+	refused(a, `AcceptCertificateTransfer {"certificateId":"{ID}"}`, "410 TransferAlreadyCompletedException")
+
+	a.must(t, `CancelCertificateTransfer {"certificateId":"{ID}"}`)
+	both("INACTIVE", "404 ResourceNotFoundException")
+	a.must(t, offer)
+	b.must(t, `RejectCertificateTransfer {"certificateId":"{ID}","rejectReason":"not mine"}`)
+	both("INACTIVE", "404 ResourceNotFoundException")
+	refused(b, `RejectCertificateTransfer {"certificateId":"{ID}"}`, "404 ResourceNotFoundException")
+	a.must(t, offer)
+	b.must(t, `AcceptCertificateTransfer {"certificateId":"{ID}","setAsActive":true}`)
+	both("404 ResourceNotFoundException", "ACTIVE")
+	refused(b, `RejectCertificateTransfer {"certificateId":"{ID}"}`, "410 TransferAlreadyCompletedException")
+	moved := b.must(t, `DescribeCertificate {"certificateId":"{ID}"}`).members["CertificateDescription"].(map[string]any)
+	if moved["OwnedBy"] != otherAccount || moved["PreviousOwnedBy"] != "123456789012" {
+		t.Errorf("it is owned by %v, before by %v", moved["OwnedBy"], moved["PreviousOwnedBy"])
+	}
+
+	_, err := b.h.access.CreatePolicy(t.Context(), "all", everything, nil)
+	must(t, err)
+	must(t, b.h.access.AttachPolicy(t.Context(), "all", b.h.pki.ARN(pki.CertificateID(id))))
+	b.h.connected(t, device, mqtt.V5, mqtt.Connect{ClientID: "moved", CleanStart: true})
+}
+
+// TestOneCertificateInTwoAccounts: the server name that a client asks for says
+// which account it means; without one that anybody has it is the first that knows
+// the certificate.
+func TestOneCertificateInTwoAccounts(t *testing.T) {
+	a := newCaller(t)
+	b := a.account(t, otherAccount)
+	device := a.h.device(t, everything)
+	b.h.register(t, device, pki.Active)
+	b.must(t, `CreateDomainConfiguration {"domainConfigurationName":"d","domainName":"b.example"}`)
+	if _, err := a.call(`CreateDomainConfiguration {"domainConfigurationName":"d","domainName":"b.example"}`); exception(err) != "409 ResourceAlreadyExistsException" {
+		t.Errorf("the name of another account's domain is given away: %s", exception(err))
+	}
+	for server, refused := range map[string]int{"localhost": 0, "b.example": 1} {
+		config := a.h.trust(&device)
+		config.ServerName, config.InsecureSkipVerify = server, server != "localhost"
+		c := newClient(a.h.dial(t, config), mqtt.V5)
+		c.send(t, &mqtt.Connect{ClientID: "c", CleanStart: true})
+		ack, ok := c.read(t).(*mqtt.Connack)
+		if !ok || ack.Reason.Failed() != (refused == 1) {
+			t.Errorf("%s answers %+v", server, ack)
+		}
+	}
+	// The other account has the certificate and no policy for it.
+	if got := b.h.causes(t); !cmp.Equal(got, []why.Cause{why.PolicyImplicitDeny}) {
+		t.Errorf("the other account's journal has %v", got)
+	}
+}
+
+// TestEachAccountHasItsObjects: buckets of one name.
+func TestEachAccountHasItsObjects(t *testing.T) {
+	a := newCaller(t)
+	b := a.account(t, otherAccount)
+	object := func(c *caller, method, path, body string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequest(method, "http://"+a.h.HTTP+path, strings.NewReader(body))
+		must(t, err)
+		r.Header.Set("X-Amz-Content-Sha256", sigv4.HashOf([]byte(body)))
+		sigv4.Sign(r, []byte(body), c.h.keys, "s3", "us-east-1", c.h.now())
+		answer, err := http.DefaultClient.Do(r)
+		must(t, err)
+		defer answer.Body.Close()
+		var text strings.Builder
+		_, err = io.Copy(&text, answer.Body)
+		must(t, err)
+		return answer.StatusCode, text.String()
+	}
+	for _, c := range []*caller{a, b} {
+		if status, text := object(c, "PUT", "/bucket", ""); status != 200 {
+			t.Fatalf("%d %s", status, text)
+		}
+	}
+	object(a, "PUT", "/bucket/key", "first")
+	object(b, "PUT", "/bucket/key", "second")
+	for c, want := range map[*caller]string{a: "first", b: "second"} {
+		if status, text := object(c, "GET", "/bucket/key", ""); status != 200 || text != want {
+			t.Errorf("%d %s, want %s", status, text, want)
+		}
+	}
+}
