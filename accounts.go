@@ -194,8 +194,8 @@ func (s *Server) namedElsewhere(server string) bool {
 }
 
 func (s *Server) named(server string) bool {
-	d, ok := s.authorizers.DomainOf(server)
-	return ok && !d.IsOwn()
+	_, ok := s.authorizers.Named(server)
+	return ok
 }
 
 // meant finds the account that a client means.

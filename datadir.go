@@ -17,6 +17,11 @@ import (
 //	thingd.db        the database, unless PostgreSQL is used
 //	*.key, *.pem     keys and certificates
 //	lock             held while a server runs
+//
+//	server-certificates/ID.pem, ID.key
+//	                 certificates for the ARNs of domain configurations, put there
+//	                 by the operator; they stand in for AWS Certificate Manager
+//	accounts/ID/     the same for each further account, as far as it has it
 type dataDir struct {
 	path string
 	lock *os.File

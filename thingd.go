@@ -56,6 +56,7 @@ type Server struct {
 	access      *access.Service
 	pki         *pki.Service
 	authorizers *authorizer.Service
+	imported    *pki.Imported // server certificates
 	iam         *iam.Service
 	gate        *iam.Gate
 	aliases     *credentials.Service
@@ -227,8 +228,10 @@ func (s *Server) openShadows(context.Context) error {
 
 // openDoors makes the gateway; Run opens it.
 func (s *Server) openDoors(context.Context) error {
+	config := s.authority.ServerConfig()
+	config.GetCertificate = s.serverCertificate
 	s.gateway = gateway.New(gateway.Config{
-		TLS: s.authority.ServerConfig(), Broker: s.broker, BrokerOf: s.brokerOf, HTTP: s.doors(), Local: s.local(),
+		TLS: config, Broker: s.broker, BrokerOf: s.brokerOf, HTTP: s.doors(), Local: s.local(),
 		Journal: s.journal, Now: s.now, Log: s.log, Versions: s.tlsVersions,
 		HandshakeTimeout: s.config.HandshakeTimeout, Handshaking: s.config.Handshaking,
 	})

@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	"thingd/internal/authorizer"
 	"thingd/internal/aws/iot"
+	"thingd/internal/fault"
 )
 
 // CreateDomainConfiguration makes a domain configuration.
@@ -55,10 +57,26 @@ func (a *IoT) DescribeDomainConfiguration(ctx context.Context, in *iot.DescribeD
 		out.DomainConfigurationStatus = "DISABLED"
 	}
 	for _, arn := range d.ServerCertificates {
-		out.ServerCertificates = append(out.ServerCertificates, iot.ServerCertificateSummary{ServerCertificateArn: arn, ServerCertificateStatus: "VALID"})
+		out.ServerCertificates = append(out.ServerCertificates, a.serverCertificate(d, arn))
 	}
 	fillDomain(out, d)
 	return out, nil
+}
+
+func (a *IoT) serverCertificate(d authorizer.Domain, arn string) iot.ServerCertificateSummary {
+	out := iot.ServerCertificateSummary{ServerCertificateArn: arn, ServerCertificateStatus: iot.ServerCertificateStatusValid}
+	if err := a.Authorizers.CertificateProblem(d, arn); err != nil {
+		out.ServerCertificateStatus, out.ServerCertificateStatusDetail = iot.ServerCertificateStatusInvalid, words(err)
+	}
+	return out
+}
+
+// words gives a fault's text without its code.
+func words(err error) string {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.Message
+	}
+	return err.Error()
 }
 
 // fillDomain adds what a domain configuration may lack.

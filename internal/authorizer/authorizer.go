@@ -58,6 +58,12 @@ type Functions interface {
 	Call(ctx context.Context, function string, event []byte, limit time.Duration) ([]byte, error)
 }
 
+// Certificates know the server certificates that ARNs name.
+type Certificates interface {
+	// Check says what keeps the certificate from serving a name, "" for any.
+	Check(arn, serverName string) error
+}
+
 // Config is what a Service is made of. Only Store, Scope and Functions must be
 // given.
 type Config struct {
@@ -69,7 +75,10 @@ type Config struct {
 	// Elsewhere says whether another account of the server has a domain
 	// configuration for a server name. nil: none has.
 	Elsewhere func(serverName string) bool
-	NewID     func() string // nil: random. Ends the ARNs of domain configurations, and names connections
+	// Certificates are the server certificates that ARNs name. nil: any ARN may
+	// be given, and nothing is served for it.
+	Certificates Certificates
+	NewID        func() string // nil: random. Ends the ARNs of domain configurations, and names connections
 }
 
 // Service is the authorizers and domain configurations of one account.
@@ -81,14 +90,15 @@ type Service struct {
 	now       func() time.Time
 	newID     func() string
 	elsewhere func(string) bool
+	certs     Certificates
 	calls     chan struct{} // one entry for each call under way
 
-	domains atomic.Pointer[map[string]Domain] // by the name that clients ask for
+	domains atomic.Pointer[served] // by the name that clients ask for
 }
 
 // New makes a Service that knows what the store has.
 func New(ctx context.Context, c Config) (*Service, error) {
-	s := &Service{store: c.Store, scope: c.Scope, functions: c.Functions, host: c.Host, now: c.Now, newID: c.NewID, elsewhere: c.Elsewhere, calls: make(chan struct{}, callsMax)}
+	s := &Service{store: c.Store, scope: c.Scope, functions: c.Functions, host: c.Host, now: c.Now, newID: c.NewID, elsewhere: c.Elsewhere, certs: c.Certificates, calls: make(chan struct{}, callsMax)}
 	if s.now == nil {
 		s.now = time.Now
 	}

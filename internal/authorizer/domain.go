@@ -94,6 +94,9 @@ func (s *Service) CreateDomain(ctx context.Context, d Domain, tags []registry.Ta
 		return Domain{}, fault.InvalidRequest("names of domain configurations that begin with %s are reserved", reserved)
 	}
 	d.fillDefaults()
+	if err := s.checkCertificates(d); err != nil {
+		return Domain{}, err
+	}
 	d.ID, d.StatusChanged = s.newID(), s.timestamp()
 	err := s.update(ctx, func(tx Tx) error {
 		if err := s.admitDomain(tx, d); err != nil {
@@ -105,6 +108,24 @@ func (s *Service) CreateDomain(ctx context.Context, d Domain, tags []registry.Ta
 		return registry.PutTags(tx, s.DomainARN(d), tags)
 	})
 	return d, err
+}
+
+func (s *Service) checkCertificates(d Domain) error {
+	for _, arn := range d.ServerCertificates {
+		if err := s.CertificateProblem(d, arn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CertificateProblem says what keeps a certificate of a domain configuration
+// from being served.
+func (s *Service) CertificateProblem(d Domain, arn string) error {
+	if s.certs == nil {
+		return nil
+	}
+	return s.certs.Check(arn, d.DomainName)
 }
 
 func (d *Domain) fillDefaults() {
@@ -304,20 +325,34 @@ func (s *Service) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	byServer := map[string]Domain{}
+	now := served{data: map[string]Domain{}, named: map[string]Domain{}}
 	for _, d := range all {
-		if d.DomainName != "" && d.ServiceType == "DATA" {
-			byServer[strings.ToLower(d.DomainName)] = d
+		name := strings.ToLower(d.DomainName)
+		if name != "" && d.ServiceType == "DATA" {
+			now.data[name] = d
+		}
+		if name != "" && !d.IsOwn() {
+			now.named[name] = d
 		}
 	}
-	s.domains.Store(&byServer)
+	s.domains.Store(&now)
 	return nil
+}
+
+// served are the domain configurations by server name: those of the data plane,
+// and those that somebody has made, of whatever service.
+type served struct{ data, named map[string]Domain }
+
+// Named gives the domain configuration that somebody has made for a server name.
+func (s *Service) Named(server string) (Domain, bool) {
+	d, ok := s.domains.Load().named[strings.ToLower(server)]
+	return d, ok
 }
 
 // DomainOf gives the domain configuration of the data plane for a server name,
 // by the name alone, as AWS does.
 func (s *Service) DomainOf(server string) (Domain, bool) {
-	d, ok := (*s.domains.Load())[strings.ToLower(server)]
+	d, ok := s.domains.Load().data[strings.ToLower(server)]
 	return d, ok
 }
 

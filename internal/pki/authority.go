@@ -40,6 +40,8 @@ type Authority struct {
 
 	ecdsa, rsa atomic.Pointer[tls.Certificate] // what the server shows
 
+	named named // those for further names
+
 	mu sync.Mutex // one renewal at a time
 }
 

@@ -30,15 +30,15 @@ const (
 func (a *Authority) ServerConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS12,
-		GetCertificate:         a.certificateFor,
+		GetCertificate:         a.Certificate,
 		ClientAuth:             tls.RequestClientCert,
 		SessionTicketsDisabled: true,
 	}
 }
 
-// certificateFor chooses by what the client can verify. The name it asks for
-// does not matter: a client that uses another name will say so itself.
-func (a *Authority) certificateFor(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+// Certificate chooses by what the client can verify. The name it asks for does
+// not matter: a client that uses another name will say so itself.
+func (a *Authority) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	cert := a.ecdsa.Load()
 	anyName := *hello
 	anyName.ServerName = ""

@@ -60,7 +60,8 @@ func (a *api) do(ctx context.Context, method, path string, header map[string]str
 	return json.Unmarshal(text, out)
 }
 
-// device makes a thing with a certificate and a policy.
+// device makes a thing with a certificate and a policy. With a request the
+// certificate is for its key, with "" the server makes a key, too.
 func (a *api) device(ctx context.Context, name, csr string) error {
 	if err := a.do(ctx, "POST", "/things/"+name, nil, map[string]any{}, nil); err != nil {
 		return err
@@ -68,7 +69,11 @@ func (a *api) device(ctx context.Context, name, csr string) error {
 	var cert struct {
 		ARN string `json:"certificateArn"`
 	}
-	if err := a.do(ctx, "POST", "/certificates?setAsActive=true", nil, map[string]any{"certificateSigningRequest": csr}, &cert); err != nil {
+	path, body := "/certificates", map[string]any{"certificateSigningRequest": csr}
+	if csr == "" {
+		path, body = "/keys-and-certificate", nil
+	}
+	if err := a.do(ctx, "POST", path+"?setAsActive=true", nil, body, &cert); err != nil {
 		return err
 	}
 	if err := a.do(ctx, "PUT", "/things/"+name+"/principals", map[string]string{"X-Amzn-Principal": cert.ARN}, nil, nil); err != nil {

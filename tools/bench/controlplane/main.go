@@ -9,7 +9,8 @@
 //   - devices a second: CreateThing, CreateCertificateFromCsr, AttachThingPrincipal
 //     and AttachPolicy for each, by several clients at once. The devices' keys and
 //     requests are made beforehand; each of the four calls is on disk when it is
-//     answered.
+//     answered. Then the same with CreateKeysAndCertificate, for which the server
+//     makes an RSA key of 2048 bits for each device.
 //   - CreateThing alone, while the fleet grows to each size.
 //   - ListThings at each size: the time of one page of 250 (half of them, 99 of a
 //     hundred), at the start of the list and through the whole of it.
@@ -98,16 +99,24 @@ func devices(ctx context.Context, s settings, srv *server, api *api) error {
 	if err != nil {
 		return err
 	}
+	if err := makeDevices(ctx, s, srv, api, "csr", csrs); err != nil {
+		return err
+	}
+	return makeDevices(ctx, s, srv, api, "keys", make([]string, s.clients))
+}
+
+// makeDevices makes devices for a while, a client with its own request each.
+func makeDevices(ctx context.Context, s settings, srv *server, api *api, how string, csrs []string) error {
 	before, until := srv.cpu(), time.Now().Add(time.Duration(s.seconds)*time.Second)
 	r, err := together(s.clients, func(client, i int) (bool, error) {
-		return time.Now().Before(until), api.device(ctx, fmt.Sprintf("device-%d-%d", client, i), csrs[client])
+		return time.Now().Before(until), api.device(ctx, fmt.Sprintf("%s-%d-%d", how, client, i), csrs[client])
 	})
 	if err != nil {
 		return err
 	}
 	cpu := srv.cpu() - before
-	fmt.Printf("devices made by %d clients\t%.0f /s\t(%.0f per server CPU-second; p50 %v, p99 %v for the four calls)\n",
-		s.clients, r.rate(), float64(r.count())/cpu.Seconds(), r.quantile(0.5), r.quantile(0.99))
+	fmt.Printf("devices (%s) made by %d clients\t%.1f /s\t(%.1f per server CPU-second; p50 %v, p99 %v for the four calls)\n",
+		how, s.clients, r.rate(), float64(r.count())/cpu.Seconds(), r.quantile(0.5), r.quantile(0.99))
 	fmt.Printf("memory after %d devices\t%d MiB\n", r.count(), srv.rss()>>20)
 	return nil
 }
