@@ -18,6 +18,7 @@ type delivery struct {
 	work    *batch   // whose outboxes are flushed later; nil: at once
 	frames  *frames
 	promise *promise
+	slow    *session // with a queue that the publisher should wait for
 
 	// What the store must have before the promise is kept: the entries of
 	// queues, and the packet identifier of a publisher's QoS 2 message.

@@ -186,6 +186,7 @@ func (c *conn) accept(p *mqtt.Publish, r *route, now time.Time) *ending {
 	if p.QoS == mqtt.QoS1 && !r.waits(m) && c.acks.empty() {
 		c.b.spread(d, r)
 		c.replyPuback(p.PacketID)
+		c.waitForSlow(d)
 		return nil
 	}
 	if end := c.awaitWindow(p.QoS); end != nil {
@@ -202,6 +203,7 @@ func (c *conn) accept(p *mqtt.Publish, r *route, now time.Time) *ending {
 	if a.release(nil) {
 		c.taken(a, a.err(), &c.work)
 	}
+	c.waitForSlow(d)
 	return nil
 }
 

@@ -161,6 +161,11 @@ func (o *outbox) close() {
 // flush writes until nothing waits. The caller has claimed it.
 func (c *conn) flush() {
 	for {
+		if c.out.size() == 0 {
+			// Others write too, without a deadline of their own: a WebSocket's answer to
+			// a ping.
+			_ = c.net.SetWriteDeadline(time.Time{})
+		}
 		batch, last := c.out.take()
 		if batch == nil {
 			return
@@ -231,8 +236,13 @@ func (b *batch) add(c *conn) {
 	}
 }
 
-// write starts writing. own, the reader's own connection, is written by the
-// reader itself: if its client doesn't read, it need not be read from either.
+// ownWrite is what a reader writes to its own client itself, in bytes. A few answers
+// go so, without a goroutine; a client that does not even read those need not be
+// read from. More is left to a flusher: the client may read only when it is done
+// sending, and would wait for the server while the server waits for it.
+const ownWrite = 4 << 10
+
+// write starts writing.
 func (b *batch) write(own *conn) {
 	mine := false
 	for i, c := range b.dirty {
@@ -244,7 +254,12 @@ func (b *batch) write(own *conn) {
 		}
 	}
 	b.dirty = b.dirty[:0]
-	if mine && own.out.claim() {
-		own.flush()
+	if !mine || !own.out.claim() {
+		return
 	}
+	if own.out.size() > ownWrite {
+		go own.flusher()
+		return
+	}
+	own.flush()
 }

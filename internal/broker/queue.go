@@ -105,7 +105,7 @@ func (s *session) enqueue(d *delivery, checked *conn, qos mqtt.QoS, retain bool,
 	if s.removed || c == nil && !stored {
 		return false
 	}
-	if s.isFull(stored) {
+	if s.isFull(stored) && !s.mayPress(d, stored) {
 		s.overflow(c, stored)
 		return false
 	}
@@ -287,6 +287,7 @@ func (s *session) settle(c *conn, packetID uint16, qos mqtt.QoS) {
 		q.remove(i)
 	}
 	s.pump(c, &c.work)
+	s.ease()
 	c.untidy = c.untidy || q.untidy()
 	page, groups := s.wantsPage(), s.groups
 	s.mu.Unlock()

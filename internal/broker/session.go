@@ -35,6 +35,7 @@ type session struct {
 	principal string
 	subs      map[string]*subscription
 	queue     queue
+	press     press
 	groups    []*group            // of its shared subscriptions; copied on change
 	answer    answer              // see mayReceive
 	scratch   *mqtt.Publish       // see packet; nil until it is needed
