@@ -82,6 +82,7 @@ type Broker struct {
 
 	retained retained
 	stats    Stats
+	quotas   quotas
 	running  sync.WaitGroup // connections, and what reads queues for them
 }
 

@@ -24,6 +24,9 @@ func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 	if end := c.admit(ctx, p); end != nil {
 		return end
 	}
+	if end := c.mayConnect(); end != nil {
+		return end
+	}
 	release := c.b.claim(c.clientID)
 	defer release()
 	c.b.evict(c.clientID)

@@ -238,9 +238,9 @@ func putShared(tx StoreTx, all []*shared, left *shared) error {
 
 // send puts a QoS 0 message into the outbox, unless the reader is too slow.
 func (c *conn) send(d *delivery, retain bool, ids []uint32) {
-	buf, ok := c.out.begin(c.b.Limits.OutboxBytes)
-	if !ok {
-		c.b.stats.DroppedSlow.Add(1)
+	buf, got := c.beginMessage(d.now)
+	if got != room {
+		c.dropped(got, d)
 		return
 	}
 	before := len(buf)

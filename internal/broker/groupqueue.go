@@ -75,7 +75,7 @@ func (g *group) deliver(d *delivery) {
 	if got == held && m.number > 0 {
 		q.read = m.number
 	}
-	if got == absent && !g.keeps || got == barred || got == passed || got < held && !g.place(m, got == absent) {
+	if got == absent && !g.keeps || got == barred || got == passed || got < held && !g.place(m, got == absent, d.now) {
 		return
 	}
 	if m.number > 0 {
@@ -86,10 +86,13 @@ func (g *group) deliver(d *delivery) {
 
 // place puts a message behind those that wait, if there is room. The newest is
 // dropped otherwise.
-func (g *group) place(m *shared, nobody bool) bool {
+func (g *group) place(m *shared, nobody bool, now time.Time) bool {
 	q, limits := &g.queue, &g.b.Limits
 	if q.size() >= limits.QueueMessages || m.number == 0 && q.bytes > limits.OutboxBytes {
 		g.b.stats.DroppedFull.Add(1)
+		return false
+	}
+	if nobody && !g.b.mayQueue(now) {
 		return false
 	}
 	if nobody {

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -21,8 +20,8 @@ func (c *conn) onPublish(frame []byte, now time.Time) *ending {
 	if end := c.checkPublish(p); end != nil {
 		return end
 	}
-	if !c.rate.take(now, c.b.Limits.PublishRate, 1) {
-		return c.throttle(p, now)
+	if !c.mayPublishNow(now) {
+		return c.throttle(p, c.tooFast(p), now)
 	}
 	c.slowDown(now, len(frame))
 	r := c.routeFor(p.Topic)
@@ -32,6 +31,9 @@ func (c *conn) onPublish(frame []byte, now time.Time) *ending {
 	if p.Retain {
 		if end := c.mayRetain(r); end != nil {
 			return c.refusePublish(p, end)
+		}
+		if end := c.mayRetainNow(now); end != nil {
+			return c.throttle(p, end, now)
 		}
 	}
 	if p.QoS == mqtt.QoS2 && c.isRepeat(p.PacketID) {
@@ -84,18 +86,23 @@ func (c *conn) expandAlias(p *mqtt.Publish) *ending {
 	return nil
 }
 
+// tooFast says that a message exceeds a rate.
+func (c *conn) tooFast(p *mqtt.Publish) *ending {
+	l := &c.b.Limits
+	return clientError(why.StepPublish, mqtt.QuotaExceeded, why.TooFast,
+		"more messages a second than allowed, to %s; publish-rate is %d, account-publish-rate %d", p.Topic, l.PublishRate, l.AccountPublishRate)
+}
+
 // throttle discards a message that came too fast. The journal hears of it once a
-// second at most.
-func (c *conn) throttle(p *mqtt.Publish, now time.Time) *ending {
+// second at most. MQTT 3.1.1 has no word for it: as at AWS there is no answer.
+func (c *conn) throttle(p *mqtt.Publish, end *ending, now time.Time) *ending {
 	c.b.stats.PublishThrottled.Add(1)
 	if now.Sub(c.told) >= time.Second {
 		c.told = now
-		e := ending{cause: why.TooFast, step: why.StepPublish}
-		e.detail = fmt.Sprintf("more than %d messages a second, to %s", c.b.Limits.PublishRate, p.Topic)
-		c.record(e, true)
+		c.record(*end, true)
 	}
 	if c.version == mqtt.V5 {
-		c.refuseAck(p, mqtt.QuotaExceeded, "more messages a second than allowed")
+		c.refuseAck(p, mqtt.QuotaExceeded, end.detail)
 	}
 	return nil
 }

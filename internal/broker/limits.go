@@ -40,12 +40,22 @@ type Limits struct {
 	QueueMessages   int           // waiting for one persistent session; newest are dropped beyond
 	ReplayRate      int           // queued messages a second to a client that came back; 0: no limit
 	ShareReplayRate int           // messages a second to one member of a shared subscription that waited while none was there; 0: no limit
+	SendRate        int           // messages a second to one connection; QoS 0 is dropped beyond, the rest waits; 0: no limit
 	PublishRate     int           // PUBLISH packets a second from one connection; 0: no limit
 	ByteRate        int           // bytes a second from one connection, delayed beyond; 0: no limit
 	RetryAfter      time.Duration // before an unacknowledged message is sent again on the same connection; 0: never
 	ConnectTimeout  time.Duration // from accepting a connection to its whole CONNECT
 	OutboxBytes     int           // waiting for one slow reader's socket
 	Retained        int           // messages kept
+
+	// Rates that AWS has and neither profile holds clients to: what works at AWS
+	// works without them. Excess is answered as AWS throttles. 0: no limit.
+	ConnectRate          int // CONNECT packets a second with one client ID
+	AccountConnectRate   int // and with all
+	AccountPublishRate   int // messages a second from all connections
+	AccountRetainRate    int // of them retained
+	AccountSubscribeRate int // filters a second from all connections
+	AccountQueueRate     int // messages a second for clients that are away
 }
 
 // AWS gives the rules of AWS IoT Core.

@@ -5,6 +5,9 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"thingd/internal/mqtt"
+	"thingd/internal/why"
 )
 
 const (
@@ -25,6 +28,50 @@ type outbox struct {
 	sealed   bool          // the last words are in: nothing more is added
 	closed   bool          // what waits is dropped
 	idle     chan struct{} // closed when nobody flushes any more; nil when nobody asked
+	rate     bucket        // of messages
+	told     time.Time     // when the journal last heard that they are too many
+}
+
+// admission is what a message finds at an outbox.
+type admission uint8
+
+const (
+	room    admission = iota
+	tooSlow           // the client reads too slowly, or is going
+	tooMany           // for this second
+)
+
+// beginMessage is begin for a message, which the client's rate bounds too. A caller
+// that got room must call end.
+func (c *conn) beginMessage(now time.Time) (buf []byte, got admission) {
+	buf, ok := c.out.begin(c.b.Limits.OutboxBytes)
+	if !ok {
+		return nil, tooSlow
+	}
+	if !c.out.rate.take(now, c.b.Limits.SendRate, 1) {
+		c.out.end(buf)
+		return nil, tooMany
+	}
+	return buf, room
+}
+
+// dropped counts a QoS 0 message that does not reach the client. The journal hears
+// once a second at most of those that were too many.
+func (c *conn) dropped(because admission, d *delivery) {
+	if because == tooSlow {
+		c.b.stats.DroppedSlow.Add(1)
+		return
+	}
+	c.b.stats.SendThrottled.Add(1)
+	c.out.mu.Lock()
+	tell := d.now.Sub(c.out.told) >= time.Second
+	if tell {
+		c.out.told = d.now
+	}
+	c.out.mu.Unlock()
+	if tell {
+		c.record(*clientError(why.StepReceive, mqtt.QuotaExceeded, why.TooFast, "more than %d messages a second to this client, from %s", c.b.Limits.SendRate, d.m.Topic), true)
+	}
 }
 
 // buffer is memory that goes from hand to hand.

@@ -109,6 +109,9 @@ func (s *session) enqueue(d *delivery, checked *conn, qos mqtt.QoS, retain bool,
 		s.overflow(c, stored)
 		return false
 	}
+	if c == nil && !s.b.mayQueue(d.now) {
+		return false
+	}
 	e := entry{m: d.keep(), qos: qos, retain: retain, ids: ids}
 	if !stored {
 		s.place(c, &e, d, checked)
@@ -228,8 +231,8 @@ const (
 // transmit appends a QoS 1 or 2 PUBLISH to the outbox. d may have the encoding at
 // hand. The caller holds s.mu.
 func (c *conn) transmit(e *entry, d *delivery) outcome {
-	buf, ok := c.out.begin(c.b.Limits.OutboxBytes)
-	if !ok {
+	buf, got := c.beginMessage(d.now)
+	if got != room {
 		return refused
 	}
 	before := len(buf)

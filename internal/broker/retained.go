@@ -23,6 +23,7 @@ type retained struct {
 	added     int
 	changed   bool // since it was counted
 	countedAt time.Time
+	expiredAt time.Time
 }
 
 // get gives what is on its way to the store for a topic.
@@ -141,6 +142,32 @@ func (b *Broker) recountRetained(now time.Time) {
 	if due {
 		_ = b.countRetained(context.Background()) // logged and counted there
 	}
+}
+
+// expireRetainedEvery is how often expired messages leave the store.
+const expireRetainedEvery = time.Minute
+
+// expireRetained forgets retained messages that are not sent any more.
+func (b *Broker) expireRetained(now time.Time) {
+	r := &b.retained
+	r.mu.Lock()
+	due := now.Sub(r.expiredAt) >= expireRetainedEvery
+	if due {
+		r.expiredAt = now
+	}
+	r.mu.Unlock()
+	if !due {
+		return
+	}
+	b.submit("forget expired retained messages", func(tx StoreTx) error {
+		count, err := tx.ExpireRetained(now)
+		if count > 0 {
+			r.mu.Lock()
+			r.changed = true
+			r.mu.Unlock()
+		}
+		return err
+	}, nil)
 }
 
 // sendRetained sends the retained messages that a new subscription asks for.

@@ -20,6 +20,11 @@ type Stats struct {
 	PublishInvalid   atomic.Int64
 	PublishThrottled atomic.Int64
 
+	ConnectThrottled   atomic.Int64
+	SubscribeThrottled atomic.Int64 // filters
+	SendThrottled      atomic.Int64 // QoS 0 to a client, beyond its rate
+	QueueThrottled     atomic.Int64 // for clients that are away, beyond the account's rate
+
 	PublishOut       atomic.Int64
 	PublishOutBytes  atomic.Int64 // of payload
 	ReceiveDenied    atomic.Int64

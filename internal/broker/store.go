@@ -88,6 +88,8 @@ type StoreTx interface {
 
 	PutRetained(m *message.Message, at time.Time) error
 	DeleteRetained(topic string) error
+	// ExpireRetained removes those that have expired, and counts them.
+	ExpireRetained(now time.Time) (count int, err error)
 }
 
 // StoredSession is a persistent session at rest.

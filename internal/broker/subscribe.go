@@ -84,6 +84,9 @@ func (c *conn) grant(row *StoredSubscription, before []StoredSubscription) mqtt.
 	if end := c.authorize(why.StepSubscribe, "iot:Subscribe", "topicfilter/"+row.Filter); end != nil {
 		return refuse(end)
 	}
+	if end := c.maySubscribeNow(); end != nil {
+		return refuse(end)
+	}
 	if c.session.full(row.Filter, before, c.b.Limits.Subscriptions) {
 		return refuse(clientError(why.StepSubscribe, mqtt.QuotaExceeded, why.TooManySubscriptions, "filter %s would be number %d", row.Filter, c.b.Limits.Subscriptions+1))
 	}

@@ -25,6 +25,8 @@ func (b *Broker) Sweep() {
 		b.release(w)
 	}
 	b.settleWills()
+	b.quotas.forget(now, b.Limits.ConnectRate)
+	b.expireRetained(now)
 	b.sweepShared(now)
 	b.recountRetained(now)
 }

@@ -48,6 +48,7 @@ var serverVerbs = map[string]func(p *play, w *words) error{
 	"stored":     (*play).stored,
 	"retained":   (*play).retained,
 	"shared":     (*play).shared,
+	"kept":       (*play).kept,
 	"handle":     (*play).handle,
 	"handled":    (*play).handled,
 	"disconnect": (*play).disconnect,
@@ -554,6 +555,17 @@ func (p *play) shared(w *words) error {
 	})
 	if got != want {
 		return fmt.Errorf("there are %d", got)
+	}
+	return errors.Join(err, w.unknown())
+}
+
+// kept expects so many retained messages in the store.
+func (p *play) kept(w *words) error {
+	want := number(w.shift())
+	p.flushed()
+	got, err := p.store.CountRetained(context.Background())
+	if err == nil && got != want {
+		err = fmt.Errorf("there are %d", got)
 	}
 	return errors.Join(err, w.unknown())
 }

@@ -94,9 +94,10 @@ func (b *Broker) CountRetained(ctx context.Context) (count int, err error) {
 
 // PutRetained keeps a topic's last retained message.
 func (b brokerTx) PutRetained(m *message.Message, at time.Time) error {
-	_, err := b.tx.exec("INSERT INTO retained_messages (account, topic, modified, head, payload) VALUES (?, ?, ?, ?, ?) "+
-		"ON CONFLICT (account, topic) DO UPDATE SET modified = excluded.modified, head = excluded.head, payload = excluded.payload",
-		b.account, m.Topic, toMillis(at), appendMessage(nil, m), notNull(m.Payload))
+	_, err := b.tx.exec("INSERT INTO retained_messages (account, topic, modified, expires, head, payload) VALUES (?, ?, ?, ?, ?, ?) "+
+		"ON CONFLICT (account, topic) DO UPDATE SET modified = excluded.modified, expires = excluded.expires, "+
+		"head = excluded.head, payload = excluded.payload",
+		b.account, m.Topic, toMillis(at), toMillis(m.Expires), appendMessage(nil, m), notNull(m.Payload))
 	return err
 }
 
@@ -104,4 +105,10 @@ func (b brokerTx) PutRetained(m *message.Message, at time.Time) error {
 func (b brokerTx) DeleteRetained(topic string) error {
 	_, err := b.tx.exec("DELETE FROM retained_messages WHERE account = ? AND topic = ?", b.account, topic)
 	return err
+}
+
+// ExpireRetained removes those that have expired.
+func (b brokerTx) ExpireRetained(now time.Time) (count int, err error) {
+	rows, err := b.tx.exec("DELETE FROM retained_messages WHERE account = ? AND expires <> 0 AND expires <= ?", b.account, toMillis(now))
+	return int(rows), err
 }

@@ -436,6 +436,34 @@ func TestBrokerVersions(t *testing.T) {
 	})
 }
 
+func TestBrokerRetainedExpire(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_000).UTC()
+	eachEngine(t, func(t *testing.T, db *DB) {
+		b := db.Broker(testAccount)
+		inBroker(t, db, func(tx broker.StoreTx) (err error) {
+			for topic, expires := range map[string]time.Time{"ever": {}, "now": at, "later": at.Add(time.Millisecond), "renewed": at} {
+				err = errors.Join(err, tx.PutRetained(&message.Message{Topic: topic, Expires: expires}, at))
+			}
+			return errors.Join(err, tx.PutRetained(&message.Message{Topic: "renewed"}, at))
+		})
+		inBroker(t, db, func(tx broker.StoreTx) error {
+			count, err := tx.ExpireRetained(at)
+			if count != 1 {
+				t.Errorf("%d expired", count)
+			}
+			return err
+		})
+		page, err := b.RetainedFrom(context.Background(), "", "", 10)
+		var topics []string
+		for _, m := range page {
+			topics = append(topics, m.Message.Topic)
+		}
+		if diff := cmp.Diff([]string{"ever", "later", "renewed"}, topics); diff != "" || err != nil {
+			t.Errorf("left (-want +got):\n%s%v", diff, err)
+		}
+	})
+}
+
 func TestBrokerSubmitTellsTheOutcome(t *testing.T) {
 	db := openTest(t, filepath.Join(t.TempDir(), "thingd.db"))
 	var got []string
