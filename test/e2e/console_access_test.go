@@ -16,8 +16,8 @@ import (
 )
 
 // Every page that a link leads to is usable by everybody: axe-core finds no
-// serious fault in it, light or dark, and on a phone nothing has to be scrolled
-// sideways.
+// serious fault in it, light or dark, on a phone nothing has to be scrolled
+// sideways, and its words have their arguments.
 func TestConsoleIsAccessible(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
@@ -36,11 +36,15 @@ func TestConsoleIsAccessible(t *testing.T) {
 				t.Errorf("%s, %s: %s", path, scheme, fault)
 			}
 		}
+		if text := c.text(t, "body"); strings.Contains(text, "%!") {
+			t.Errorf("%s says something with the wrong arguments:\n%s", path, text)
+		}
 		c.run(t, chromedp.EmulateViewport(390, 844))
 		if wide := c.tooWide(t); wide != "" {
 			t.Errorf("%s is wider than a phone: %s", path, wide)
 		}
 		c.run(t, chromedp.EmulateViewport(1280, 900))
+		c.shoot(t, "page"+strings.ReplaceAll(strings.TrimSuffix(path, "/"), "/", "-"))
 	}
 	t.Logf("%d pages", seen)
 	if seen < 15 {
