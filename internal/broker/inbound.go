@@ -200,6 +200,7 @@ func (c *conn) accept(p *mqtt.Publish, r *route, now time.Time) *ending {
 		return end
 	}
 	a := c.acks.push(c, p)
+	a.since = now
 	d.promise = &a.promise
 	if p.QoS == mqtt.QoS2 {
 		c.noteReceived(d, p.PacketID)
@@ -274,6 +275,7 @@ type acks struct {
 type ack struct {
 	promise
 	conn     *conn
+	since    time.Time // when the message came; zero where nobody asks
 	packetID uint16
 	qos      mqtt.QoS
 	ready    bool
@@ -378,6 +380,8 @@ func (q *acks) full(limit int) <-chan struct{} {
 // taken is called when a message is where it must be, or cannot be.
 func (c *conn) taken(a *ack, err error, work *batch) {
 	switch {
+	case err == nil && !a.since.IsZero():
+		c.b.stats.Acknowledge.add(c.b.Now().Sub(a.since))
 	case err == nil:
 	case fault.Is(err, fault.CodeThrottling): // the retained messages are full
 		a.reason, a.silent = mqtt.QuotaExceeded, c.version != mqtt.V5

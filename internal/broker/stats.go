@@ -39,6 +39,10 @@ type Stats struct {
 	WillsPublished   atomic.Int64
 	RetainedMessages atomic.Int64
 	StoreFailures    atomic.Int64
+
+	// Acknowledge is the time from a PUBLISH of QoS 1 or 2 to its acknowledgement,
+	// where that waits for the disk or for a service.
+	Acknowledge Latency
 }
 
 // Stats gives the counters.

@@ -81,6 +81,7 @@ type Console struct {
 	sessions *sessions
 	ports    atomic.Pointer[[]int]
 	streams  atomic.Int64 // open
+	samples  samples
 
 	mu     sync.Mutex
 	once   string    // token of the sign-in link; "" when it was used

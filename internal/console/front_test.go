@@ -181,7 +181,7 @@ func TestPagesEscapeAndHaveNothingInline(t *testing.T) {
 	b.post(t, "/console/buckets", url.Values{"name": {"plants"}}, http.StatusOK)
 	b.post(t, "/console/rules", url.Values{"name": {"p"}, "sql": {"SELECT \"<img src=x>\" AS x FROM 'a'"}, "description": {hostile}}, http.StatusOK)
 	fill := strings.NewReplacer("{ca}", furnish(t, h), "{thing}", "pump", "{id}", string(certs[0].ID), "{name}", "p", "{$}", "", "{bucket}", "plants")
-	skip := []string{"GET /console/stream", "GET /console/stream/check", "GET /console/why/stream", "GET /console/buckets/{bucket}/object", "GET /console/buckets/{bucket}/download"}
+	skip := []string{"GET /console/stream", "GET /console/stream/check", "GET /console/why/stream", "GET /console/overview/stream", "GET /console/buckets/{bucket}/object", "GET /console/buckets/{bucket}/download"}
 	for _, r := range routes() {
 		method, path, _ := strings.Cut(fill.Replace(r.pattern), " ")
 		if method != http.MethodGet || slices.Contains(skip, r.pattern) {
@@ -206,7 +206,7 @@ func TestPagesEscapeAndHaveNothingInline(t *testing.T) {
 func TestAssetsAreKeptAndCarryTheirLicence(t *testing.T) {
 	h := open(t)
 	b := h.browser(t)
-	for _, name := range []string{"console.css", "console.js", "stream.js", "icon.svg", "vendor/htmx.min.js", "vendor/htmx.LICENSE"} {
+	for _, name := range []string{"console.css", "console.js", "stream.js", "icon.svg", "vendor/htmx.min.js", "vendor/htmx.LICENSE", "vendor/uplot.min.js", "vendor/uplot.LICENSE"} {
 		answer, body := b.do(t, b.request(t, http.MethodGet, "/console/assets/"+name, nil), http.StatusOK)
 		if answer.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" || body == "" {
 			t.Errorf("%s: %v", name, answer.Header)

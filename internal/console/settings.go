@@ -5,19 +5,6 @@ import (
 	"thingd/internal/fault"
 )
 
-// homePage is what the front page shows.
-type homePage struct {
-	Connections, Sessions, In, Out, Refused int64
-}
-
-func (v *visit) home() error {
-	stats := v.Broker.Stats()
-	return v.render("home", homePage{
-		Connections: stats.Connections.Load(), Sessions: stats.Sessions.Load(),
-		In: stats.PublishIn.Load(), Out: stats.PublishOut.Load(), Refused: stats.ConnectRefused.Load() + stats.PublishDenied.Load() + stats.SubscribeRefused.Load(),
-	})
-}
-
 // nowhere answers for paths that are no page.
 func (v *visit) nowhere() error { return fault.NotFound("%s", v.text("error.nowhere")) }
 

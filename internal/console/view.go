@@ -108,12 +108,24 @@ func (v *view) Short(id string) string {
 
 // scripts are those that one page has beside everybody's.
 var scripts = map[string][]string{
+	"home":     {"vendor/uplot.min.js", "overview.js"},
 	"ruleform": {"editor.js"},
 	"bucket":   {"upload.js"},
 }
 
 // Scripts lists the page's own.
 func (v *view) Scripts() []string { return scripts[v.Page] }
+
+// styles are those that one page has beside everybody's.
+var styles = map[string][]string{"home": {"vendor/uplot.min.css"}}
+
+// Styles lists the page's own.
+func (v *view) Styles() []string {
+	if v.session == nil {
+		return nil
+	}
+	return styles[v.Page]
+}
 
 // Asset is the address of a file that may be cached for ever.
 func (v *view) Asset(name string) string { return Root + "assets/" + name + "?v=" + assetTag }

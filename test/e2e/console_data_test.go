@@ -183,3 +183,24 @@ func (c *chrome) modified(t *testing.T) string {
 	must(t, err)
 	return at
 }
+
+// The overview draws what the server does, as it does it.
+func TestConsoleOverview(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	lamp := s.register(t, "lamp", allowAll)
+	c := startChrome(t, s)
+	publish := func() { expectPublished(t, curlPublish(t, s, lamp).succeed(t)) }
+	publish()
+	c.holds(t, `document.querySelectorAll("[data-chart] canvas").length === 5`)
+	await(t, "two samples", func() bool {
+		publish()
+		found, err := chromedp.Run(c.ctx, chromedp.Evaluate[bool](`Number(document.querySelector("[data-charts]").dataset.samples) >= 3`))
+		return err == nil && found
+	})
+	c.holds(t, `(() => { // something other than the frame is drawn
+		const canvas = document.querySelectorAll("[data-chart] canvas")[1];
+		return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0);
+	})()`)
+	c.shoot(t, "overview")
+}

@@ -85,7 +85,8 @@ func flags(names ...string) []chromedp.ExecAllocatorOption {
 func (c *chrome) watch(t *testing.T, event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
-		t.Errorf("a script failed: %s", e.ExceptionDetails.Text)
+		text, _ := json.Marshal(e.ExceptionDetails)
+		t.Errorf("a script failed: %s", text)
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
 			text, _ := json.Marshal(e.Args)
