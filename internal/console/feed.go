@@ -155,8 +155,8 @@ func (v *visit) tryFilter() error {
 	return nil
 }
 
-// stream sends the messages of some filters as server-sent events until the
-// browser goes away.
+// stream sends the messages of some filters, all or those of one client, as
+// server-sent events until the browser goes away.
 func (v *visit) stream() error {
 	filters := v.r.URL.Query()["filter"]
 	if len(filters) == 0 || len(filters) > filtersMax {
@@ -172,11 +172,15 @@ func (v *visit) stream() error {
 		return err
 	}
 	defer events.close()
-	inbox := &feed{}
-	v.feedRetained(inbox, filters)
+	inbox, only := &feed{}, v.r.URL.Query().Get("client")
+	if only == "" {
+		v.feedRetained(inbox, filters)
+	}
 	for _, filter := range filters {
 		remove := v.Broker.Handle(filter, func(m message.Message, done message.Done) {
-			inbox.put(m, v.Now())
+			if only == "" || m.Origin.ClientID == only {
+				inbox.put(m, v.Now())
+			}
 			done(nil)
 		})
 		defer remove()

@@ -155,9 +155,9 @@ func TestWhoMayNothingReachesNothing(t *testing.T) {
 		t.Run(r.pattern, func(t *testing.T) {
 			method, path, _ := strings.Cut(fill.Replace(r.pattern), " ")
 			if method == http.MethodPost {
-				b.post(t, path+"?key=k", form, http.StatusForbidden)
+				b.post(t, path+"?key=k&id=c", form, http.StatusForbidden)
 			} else {
-				b.get(t, path+"?thing=pump&filter=a&key=k", http.StatusForbidden)
+				b.get(t, path+"?thing=pump&filter=a&key=k&id=c", http.StatusForbidden)
 			}
 		})
 	}
@@ -188,7 +188,7 @@ func TestPagesEscapeAndHaveNothingInline(t *testing.T) {
 			continue
 		}
 		t.Run(r.pattern, func(t *testing.T) {
-			query := "?" + url.Values{"q": {hostile}, "client": {hostile}, "back": {hostile}, "topic": {hostile}, "filter": {hostile}, "thing": {"pump"}}.Encode()
+			query := "?" + url.Values{"q": {hostile}, "client": {hostile}, "back": {hostile}, "topic": {hostile}, "filter": {hostile}, "thing": {"pump"}, "id": {hostile}}.Encode()
 			answer, body := b.do(t, b.request(t, http.MethodGet, path+query, nil), http.StatusOK)
 			if got := answer.Header.Get("Content-Security-Policy"); got != contentPolicy {
 				t.Errorf("the policy is %q", got)

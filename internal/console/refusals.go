@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"thingd/internal/fault"
@@ -15,6 +16,7 @@ import (
 // whyPage is a part of the journal.
 type whyPage struct {
 	Client   string // of whom; "" for everybody
+	Only     string // "refused" or "ended"; "" for both
 	Entries  []refusal
 	Next     string
 	First    bool
@@ -27,6 +29,8 @@ type refusal struct {
 	Certificate string // ID of the certificate behind it; "" without one
 	Mend        mend
 	Thing       string // to attach
+	Denying     string // policy whose statement denies
+	Exactly     bool   // a policy can be made that allows just this
 }
 
 // mend is the deed of the button beside a refusal.
@@ -37,16 +41,22 @@ const (
 	mendPolicy  mend = "policy"
 	mendActive  mend = "activate"
 	mendThing   mend = "thing"
+	mendAllow   mend = "allow"
+	mendDetach  mend = "detach"
 )
 
 // mends says which refusals one click can mend, if their certificate is known.
 var mends = map[why.Cause]mend{
 	why.PolicyImplicitDeny:   mendPolicy,
+	why.PolicyExplicitDeny:   mendDetach,
 	why.CertificateInactive:  mendActive,
 	why.CertificatePending:   mendActive,
 	why.CertificateWithdrawn: mendActive,
 	why.ThingNotAttached:     mendThing,
 }
+
+// deciding finds the policy that a refusal names.
+var deciding = regexp.MustCompile(`^policy ([\w+=,.@-]+), statement \d+$`)
 
 var certificateID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
@@ -59,11 +69,14 @@ func (v *visit) why() error {
 	if err != nil {
 		return err
 	}
-	page := whyPage{Client: v.query("client"), First: before == 0}
+	page := whyPage{Client: v.query("client"), Only: v.query("only"), First: before == 0}
 	if next != 0 {
 		page.Next = strconv.FormatInt(next, 10)
 	}
 	for _, entry := range entries {
+		if ended := entry.Event.Step == why.StepConnection; page.Only == "refused" && ended || page.Only == "ended" && !ended {
+			continue
+		}
 		one, err := v.refusal(entry)
 		if err != nil {
 			return err
@@ -88,6 +101,13 @@ func (v *visit) refusal(entry journal.Entry) (refusal, error) {
 		return one, nil
 	}
 	one.Certificate, one.Mend = entry.Event.Principal, mends[entry.Event.Cause]
+	one.Exactly = one.Mend == mendPolicy && strings.HasPrefix(entry.Event.Action, "iot:") && strings.HasPrefix(entry.Event.Resource, "arn:")
+	if one.Mend == mendDetach {
+		one.Mend = mendNothing
+		if found := deciding.FindStringSubmatch(entry.Event.Statement); found != nil {
+			one.Mend, one.Denying = mendDetach, found[1]
+		}
+	}
 	if one.Mend == mendActive && (cert.Status == pki.Active || cert.Status == pki.Revoked) {
 		one.Mend = mendNothing
 	}
@@ -109,6 +129,10 @@ func (v *visit) mendRefusal() error {
 	switch mend(v.form("mend")) {
 	case mendPolicy:
 		err = v.attachPolicy(v.form("policy"), v.PKI.ARN(id), false)
+	case mendAllow:
+		err = v.allowExactly(v.form("action"), v.form("resource"), v.PKI.ARN(id))
+	case mendDetach:
+		err = v.attachPolicy(v.form("policy"), v.PKI.ARN(id), true)
 	case mendThing:
 		err = v.attachThing(v.form("thing"), v.PKI.ARN(id), false)
 	case mendActive:
@@ -121,7 +145,7 @@ func (v *visit) mendRefusal() error {
 	if err != nil {
 		return err
 	}
-	return v.to(Root+"why?"+url.Values{"client": {v.form("client")}}.Encode(), "why.mended")
+	return v.to(Root+"why?"+url.Values{"client": {v.form("client")}, "only": {v.form("only")}}.Encode(), "why.mended")
 }
 
 // whyStream tells the page that there is something new, at most twice a second.

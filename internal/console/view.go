@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"thingd/internal/broker"
+	"thingd/internal/mqtt"
 	"thingd/internal/pki"
 	"thingd/internal/rules"
 	"thingd/internal/why"
@@ -108,6 +110,7 @@ func (v *view) Short(id string) string {
 
 // scripts are those that one page has beside everybody's.
 var scripts = map[string][]string{
+	"client":   {"stream.js"},
 	"home":     {"vendor/uplot.min.js", "overview.js"},
 	"ruleform": {"editor.js"},
 	"bucket":   {"upload.js"},
@@ -196,11 +199,17 @@ func (v *view) Pages(first bool, next string) pages {
 type streamView struct {
 	*view
 	Filters []string
-	Fixed   bool // the page's own filters, not the visitor's
+	Fixed   bool   // the page's own filters, not the visitor's
+	Client  string // whose messages; "" for all
 }
 
 // Stream gives the part of a page that shows the messages of some filters.
-func (v *view) Stream(filters []string) streamView { return streamView{v, filters, v.Page != "mqtt"} }
+func (v *view) Stream(filters []string) streamView {
+	return streamView{v, filters, v.Page != "mqtt", ""}
+}
+
+// StreamOf gives the part that shows the messages of one client.
+func (v *view) StreamOf(client string) streamView { return streamView{v, []string{"#"}, true, client} }
 
 // Says gives a cause of a refusal in the visitor's language.
 func (v *view) Says(c why.Cause) string { return v.causeText(c, "says", c.Says()) }
@@ -282,3 +291,13 @@ type trialView struct {
 
 // ForTrial gives the part about an action that was tried what it needs.
 func (v *view) ForTrial(a rules.TrialAction) trialView { return trialView{v, a} }
+
+// Protocol names what a client speaks, and through which door.
+func (v *view) Protocol(c broker.Connection) string {
+	names := map[mqtt.Version]string{mqtt.V3: "MQTT 3.1", mqtt.V4: "MQTT 3.1.1", mqtt.V5: "MQTT 5"}
+	name := cmp.Or(names[c.Version], "MQTT")
+	if c.Door != "" {
+		name += " (" + c.Door + ")"
+	}
+	return name
+}

@@ -36,6 +36,7 @@
 			this.droppedBefore = this.dropped;
 			if (this.filters.length === 0) return;
 			const query = new URLSearchParams(this.filters.map((filter) => ["filter", filter]));
+			if (this.root.dataset.client) query.set("client", this.root.dataset.client);
 			this.source = new EventSource("/console/stream?" + query);
 			this.source.addEventListener("open", () => {
 				this.root.dataset.open = "true";
