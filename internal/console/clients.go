@@ -149,6 +149,9 @@ var connectionRoutes = []route{
 // allowExactly makes a policy that allows what was refused, and no more, and
 // attaches it.
 func (v *visit) allowExactly(action, resource, target string) error {
+	if kind, name, short := strings.Cut(resource, "/"); short && !strings.HasPrefix(resource, "arn:") {
+		resource = v.Scope.IoT(kind, name)
+	}
 	document := documentOf([]statement{{"Allow", action, resource}})
 	name := "allow-" + strings.TrimPrefix(action, "iot:") + "-" + registry.NewUUID()[:8]
 	v.note("policy", name)

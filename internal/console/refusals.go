@@ -101,7 +101,7 @@ func (v *visit) refusal(entry journal.Entry) (refusal, error) {
 		return one, nil
 	}
 	one.Certificate, one.Mend = entry.Event.Principal, mends[entry.Event.Cause]
-	one.Exactly = one.Mend == mendPolicy && strings.HasPrefix(entry.Event.Action, "iot:") && strings.HasPrefix(entry.Event.Resource, "arn:")
+	one.Exactly = one.Mend == mendPolicy && strings.HasPrefix(entry.Event.Action, "iot:") && strings.Contains(entry.Event.Resource, "/")
 	if one.Mend == mendDetach {
 		one.Mend = mendNothing
 		if found := deciding.FindStringSubmatch(entry.Event.Statement); found != nil {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -203,4 +204,51 @@ func TestConsoleOverview(t *testing.T) {
 		return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0);
 	})()`)
 	c.shoot(t, "overview")
+}
+
+// J2.3: see the device in the test client, steer it by its shadow; and where it is
+// refused, mend that by the button beside the refusal.
+func TestConsoleMendsARefusal(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	pump := s.register(t, "pump", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iot:Connect","iot:Subscribe","iot:Receive"],"Resource":"*"}}`)
+	c := startChrome(t, s)
+
+	publish := func() bool {
+		got := curl(t, s, pump, "/topics/data/pump?qos=1", "-d", `{"wait_time":5}`)
+		return got.Status == 200
+	}
+	if publish() {
+		t.Fatal("the device may publish already")
+	}
+	c.visit(t, "Why refused")
+	c.sees(t, ".refusal", "iot:Publish")
+	c.shoot(t, "why-mend")
+	c.click(t, "Allow just this")
+	c.sees(t, ".flash", "Done.")
+	await(t, "the message", publish)
+	if got := curl(t, s, pump, "/topics/other?qos=1", "-d", `{}`); got.Status == 200 {
+		t.Error("more is allowed than was asked for")
+	}
+
+	c.run(t, chromedp.Navigate("http://"+s.HTTP+"/console/mqtt"))
+	c.fill(t, "#filter", "data/pump")
+	c.run(t, chromedp.Click(chromedp.CSS(`[data-subscribe] button`)))
+	c.listens(t)
+	await(t, "the message on the page", func() bool {
+		publish()
+		return strings.Contains(c.text(t, ".messages"), `"wait_time": 5`)
+	})
+
+	sub := mosquittoSub(t, s, pump, "-t", "orders/#", "-W", "60")
+	c.visit(t, "Clients")
+	c.sees(t, "tbody", "MQTT")
+	c.shoot(t, "clients")
+	c.run(t, chromedp.Click(chromedp.CSS(`tbody a`)))
+	c.sees(t, "tbody", "orders/#")
+	c.shoot(t, "client")
+	c.click(t, "Disconnect")
+	c.sees(t, ".flash", "disconnected")
+	sub.signal(syscall.SIGTERM)
+	<-sub.over
 }
