@@ -252,7 +252,8 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	}
 	work, cancel := context.WithCancel(context.Background())
 	var jobs sync.WaitGroup
-	for _, job := range []func(context.Context){tuneCollector, s.authority.RunX		jobs.Go(func() { job(work) })
+	for _, job := range []func(context.Context){tuneCollector, s.authority.Run, s.console.Run} {
+		jobs.Go(func() { job(work) })
 	}
 	s.begin(work, &jobs)
 	s.neighbors.begin(work)
