@@ -222,6 +222,12 @@ func (s *Server) openShadows(context.Context) error {
 	})
 	s.onClose(s.shadows.Close)
 	s.broker.Handle("$aws/things/+/shadow/#", s.shadows.Handler())
+	s.onClose(func(ctx context.Context) error { // after the broker
+		if s.gateway == nil {
+			return nil
+		}
+		return s.gateway.Linger(ctx)
+	})
 	s.onClose(s.broker.Close)
 	return nil
 }

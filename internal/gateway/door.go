@@ -78,7 +78,7 @@ func (g *Gateway) greet(tcp *net.TCPConn) {
 }
 
 func (g *Gateway) handshake(tcp *net.TCPConn) (*socket, *tls.Conn, error) {
-	sock, err := newSocket(tcp, g.lot)
+	sock, err := newSocket(tcp, g.lot, &g.lingering)
 	if err != nil {
 		return nil, nil, err
 	}

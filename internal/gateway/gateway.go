@@ -61,8 +61,9 @@ type Config struct {
 // Gateway holds the listeners and the connections that are still nobody's.
 type Gateway struct {
 	Config
-	tls   *tls.Config
-	stats Stats
+	tls       *tls.Config
+	stats     Stats
+	lingering lingering
 
 	ctx    context.Context // of all connections
 	cancel context.CancelFunc
@@ -297,6 +298,13 @@ func (g *Gateway) drain(ctx context.Context) {
 		})
 	}
 	servers.Wait()
+}
+
+// Linger waits until what was written last has arrived at connections that were
+// closed, for as long as they linger.
+func (g *Gateway) Linger(ctx context.Context) error {
+	g.lingering.wait(ctx)
+	return nil
 }
 
 // Early gives the number of connections that have not said what they want.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,10 +35,13 @@ type socket struct {
 	lot   *lot // nil: it is not parked
 	place int  // in the lot
 
+	lingering *lingering  // nil: it is closed at once
+	left      atomic.Bool // the other end has closed, or the link is broken
+
 	mu          sync.Mutex
-	interrupted bool   // the reader shall come away, and its deadline is over
-	wake        func() // of a parked connection
-	closed      bool
+	interrupted bool        // the reader shall come away, and its deadline is over
+	wake        func()      // of a parked connection
+	closed      atomic.Bool // set under mu
 }
 
 var _ broker.Parking = (*socket)(nil)
@@ -47,12 +51,12 @@ var socketBuffers = sync.Pool{New: func() any { b := make([]byte, socketBuffer);
 
 const socketBuffer = 32 << 10 // bytes
 
-func newSocket(conn *net.TCPConn, lot *lot) (*socket, error) {
+func newSocket(conn *net.TCPConn, lot *lot, lingering *lingering) (*socket, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{TCPConn: conn, raw: raw, lot: lot}
+	s := &socket{TCPConn: conn, raw: raw, lot: lot, lingering: lingering}
 	s.readOnce = s.tryRead
 	return s, nil
 }
@@ -85,10 +89,12 @@ func (s *socket) fill() error {
 		return s.asked(err)
 	}
 	if s.err != nil {
+		s.left.Store(true)
 		s.giveBack()
 		return s.err
 	}
 	if s.n == 0 {
+		s.left.Store(true)
 		s.giveBack()
 		return io.EOF
 	}
@@ -99,6 +105,10 @@ func (s *socket) fill() error {
 // tryRead reads without waiting; false asks the runtime to call it again when
 // there is something.
 func (s *socket) tryRead(fd uintptr) (done bool) {
+	if s.closed.Load() {
+		s.err = net.ErrClosed
+		return true
+	}
 	if s.buf == nil {
 		s.buf = *socketBuffers.Get().(*[]byte)
 	}
@@ -145,6 +155,9 @@ func (s *socket) asked(err error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
 	if !s.interrupted {
 		return err
 	}
@@ -157,7 +170,7 @@ func (s *socket) asked(err error) error {
 func (s *socket) Park(wake func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || !s.lot.watch(s) {
+	if s.closed.Load() || !s.lot.watch(s) {
 		return false
 	}
 	s.wake = wake
@@ -175,15 +188,24 @@ func (s *socket) rouse() {
 	}
 }
 
-// Close implements net.Conn. A parked connection would not hear of it otherwise.
+// Close implements net.Conn. It does not wait: what was written last arrives while
+// the socket lingers. A parked connection would not hear of it otherwise.
 func (s *socket) Close() error {
 	s.mu.Lock()
-	s.closed = true
+	again := s.closed.Swap(true)
 	s.mu.Unlock()
 	if s.lot != nil {
 		s.lot.leave(s)
 	}
-	err := s.TCPConn.Close()
-	s.rouse()
-	return err
+	defer s.rouse()
+	if again {
+		return net.ErrClosed
+	}
+	if s.left.Load() || !s.lingering.begin() {
+		return s.TCPConn.Close()
+	}
+	_ = s.CloseWrite()         // fails only on a broken link,
+	_ = s.SetDeadline(longAgo) // or a closed one; nobody reads or writes any more
+	go s.linger()
+	return nil
 }

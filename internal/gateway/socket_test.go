@@ -28,7 +28,7 @@ func pair(t testing.TB) (*socket, *net.TCPConn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { far.Close(); near.Close() })
-	s, err := newSocket(near.(*net.TCPConn), nil)
+	s, err := newSocket(near.(*net.TCPConn), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
