@@ -155,7 +155,7 @@ func stray(tx Tx, job string) (bool, error) {
 }
 
 // unsaid stands in a report for an error that is ours to mend.
-const unsaid = "The registration failed; the server's log has the reason."
+const unsaid = "the registration failed; the server's log has the reason"
 
 // reason is what an error says to whoever gave the order.
 func reason(err error) string {
