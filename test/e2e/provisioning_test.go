@@ -117,19 +117,19 @@ func TestSecureElementsComeInByTheRegistrationHelper(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	boards := filepath.Join(t.TempDir(), "boards")
-	s.thingd(t, "simulate", "element", boards, "--count", "2").succeed(t)
+	s.thingd(t, "simulate", "element", boards, "--count", "3").succeed(t)
 	manifest := filepath.Join(boards, "manifest.json")
 
 	helper := func() string {
 		return start(t, boards, s.awsEnv(t), python(t), script(t, "register_board.py"), manifest).succeed(t)
 	}
-	first := "AWS CLI configured for IoT endpoint: localhost\nCreated policy Kit_Policy\nNumber of certificates: 2\n" +
-		strings.Repeat("MANIFEST_IMPORT SUCCESS cert thing\n", 2) + "Manifest was loaded successfully\n"
+	first := "AWS CLI configured for IoT endpoint: localhost\nCreated policy Kit_Policy\nNumber of certificates: 3\n" +
+		strings.Repeat("MANIFEST_IMPORT SUCCESS cert thing\n", 3) + "Manifest was loaded successfully\n"
 	if got := helper(); got != first {
 		t.Errorf("it printed:\n%s\nwant:\n%s", got, first)
 	}
-	again := "AWS CLI configured for IoT endpoint: localhost\nNumber of certificates: 2\n" +
-		strings.Repeat("Exception occurred ResourceAlreadyExistsException\n", 2) + "Manifest was loaded successfully\n"
+	again := "AWS CLI configured for IoT endpoint: localhost\nNumber of certificates: 3\n" +
+		strings.Repeat("Exception occurred ResourceAlreadyExistsException\n", 3) + "Manifest was loaded successfully\n"
 	if got := helper(); got != again {
 		t.Errorf("the second time it printed:\n%s\nwant:\n%s", got, again)
 	}
@@ -137,7 +137,7 @@ func TestSecureElementsComeInByTheRegistrationHelper(t *testing.T) {
 
 	// The same by the command, which finds all there.
 	got := s.thingd(t, "provision", "manifest", "--signer", filepath.Join(boards, "manifest-signer.crt"), "--policy", "Kit_Policy", manifest).succeed(t)
-	if got != "0 registered, 2 already there, 0 failed\n" {
+	if got != "0 registered, 3 already there, 0 failed\n" {
 		t.Errorf("provision manifest printed:\n%s", got)
 	}
 }
@@ -159,6 +159,10 @@ func (s *server) expectHello(t *testing.T, boards string) {
 	}
 	s.thingd(t, "pub", serial+"/blink", "x").succeed(t)
 	board.expect(t, serial+" switches its light")
+
+	// The policy's variable is the thing's name to the letter.
+	element := device{Dir: boards, CA: filepath.Join(s.Data, "root-ca.pem"), Cert: filepath.Join(boards, serial+".crt"), Key: keys[0]}
+	mosquittoPub(t, s, element, "-i", strings.ToLower(serial), "-q", "1", "-t", strings.ToLower(serial)+"/", "-m", "x").fail(t)
 }
 
 func TestManifestCommandRegistersAndReports(t *testing.T) {
@@ -234,6 +238,63 @@ func TestDeviceOfARegisteredCAIsWelcomeAtItsSecondTry(t *testing.T) {
 	if *thing.ThingName != "lamp-7" {
 		t.Errorf("the thing is %s", *thing.ThingName)
 	}
+}
+
+// TestDeviceOfARegisteredCAWaitsForItsActivation is just-in-time registration:
+// whoever listens hears of the newcomer, prepares it and lets it in.
+func TestDeviceOfARegisteredCAWaitsForItsActivation(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	ctx, api := t.Context(), s.controlPlane(t)
+	ca := newCA(t)
+	made, err := api.RegisterCACertificate(ctx, &iot.RegisterCACertificateInput{
+		CaCertificate: aws.String(ca.pem), CertificateMode: types.CertificateModeSniOnly, SetAsActive: true})
+	must(t, err)
+	certificate, key := ca.issue(t, "lamp-7")
+	lamp := s.download(t, certificate, key)
+	publish := func() *program { return mosquittoPub(t, s, lamp, "-i", "lamp-7", "-q", "1", "-t", "t", "-m", "x") }
+	registered := func() []types.Certificate {
+		t.Helper()
+		all, err := api.ListCertificatesByCA(ctx, &iot.ListCertificatesByCAInput{CaCertificateId: made.CertificateId})
+		must(t, err)
+		return all.Certificates
+	}
+	publish().fail(t) // the CA does not let newcomers register themselves yet
+	if all := registered(); len(all) != 0 {
+		t.Errorf("without auto-registration there is %v", all)
+	}
+
+	_, err = api.UpdateCACertificate(ctx, &iot.UpdateCACertificateInput{CertificateId: made.CertificateId, NewAutoRegistrationStatus: types.AutoRegistrationStatusEnable})
+	must(t, err)
+	listener := mosquittoSub(t, s, s.register(t, "watcher", allowAll), "-t", "$aws/events/certificates/registered/"+*made.CertificateId, "-C", "2")
+	for range 2 {
+		publish().fail(t)
+	}
+	all := registered()
+	if len(all) != 1 || all[0].Status != types.CertificateStatusPendingActivation {
+		t.Fatalf("after two tries there is %v", all)
+	}
+	heard := listener.succeed(t)
+	for _, part := range []string{`"certificateId":"` + *all[0].CertificateId + `"`, `"caCertificateId":"` + *made.CertificateId + `"`,
+		`"certificateStatus":"PENDING_ACTIVATION"`, `"awsAccountId":"000000000000"`} {
+		if strings.Count(heard, part) != 2 {
+			t.Errorf("the events do not say %s twice:\n%s", part, heard)
+		}
+	}
+	for _, part := range []string{`"certificateRegistrationTimestamp":null`, `"certificateRegistrationTimestamp":"1`} { // the first try, the second
+		if strings.Count(heard, part) != 1 {
+			t.Errorf("the events do not say %s once:\n%s", part, heard)
+		}
+	}
+
+	policy, document := "lamps", allowAll
+	_, err = api.CreatePolicy(ctx, &iot.CreatePolicyInput{PolicyName: &policy, PolicyDocument: &document})
+	must(t, err)
+	_, err = api.AttachPolicy(ctx, &iot.AttachPolicyInput{PolicyName: &policy, Target: all[0].CertificateArn})
+	must(t, err)
+	_, err = api.UpdateCertificate(ctx, &iot.UpdateCertificateInput{CertificateId: all[0].CertificateId, NewStatus: types.CertificateStatusActive})
+	must(t, err)
+	publish().succeed(t)
 }
 
 // fleetCA is somebody's own certificate authority.
