@@ -200,23 +200,32 @@ func (u *undertaking) deleteCertificate(ctx context.Context) error {
 func (u *undertaking) policies(ctx context.Context) error {
 	for i := range u.plan.Policies {
 		p := &u.plan.Policies[i]
-		if p.Document == "" {
-			found, err := u.access.Exists(ctx, p.Name)
-			if err != nil {
-				return err
-			}
-			if !found {
-				return fault.NotFound("Policy %s does not exist", p.Name)
-			}
-		} else {
+		isNamed := p.Document == ""
+		if !isNamed {
 			p.Name = policyName(p.Document)
-			if _, err := u.access.CreatePolicy(ctx, p.Name, p.Document, nil); err != nil && !fault.Is(err, fault.CodeAlreadyExists) {
-				return err
-			}
+		}
+		found, err := u.access.Exists(ctx, p.Name)
+		if err == nil && !found && isNamed {
+			err = fault.NotFound("Policy %s does not exist", p.Name)
+		}
+		if err == nil && !found && !isNamed {
+			err = u.createPolicy(ctx, *p)
+		}
+		if err != nil {
+			return err
 		}
 		u.done.ResourceARNs[p.LogicalID] = u.access.ARN(p.Name)
 	}
 	return nil
+}
+
+// createPolicy makes a policy, unless somebody else has meanwhile.
+func (u *undertaking) createPolicy(ctx context.Context, p template.Policy) error {
+	_, err := u.access.CreatePolicy(ctx, p.Name, p.Document, nil)
+	if fault.Is(err, fault.CodeAlreadyExists) {
+		return nil
+	}
+	return err
 }
 
 // policyName names a policy after its document, so that the same document is the
