@@ -125,6 +125,13 @@ func (s *Service) addCA(tx Tx, ca CA, verification string) error {
 		if err := verifyCA(tx, ca, verification); err != nil {
 			return err
 		}
+		// Its devices need not say which account they mean, so one account has it
+		// in this mode. (AWS's error is unconfirmed.)
+		if taken, err := tx.DefaultCAElsewhere(ca.ID); err != nil {
+			return err
+		} else if taken {
+			return fault.AlreadyExists("The CA certificate is registered in another account with certificateMode DEFAULT").About(string(ca.ID), "")
+		}
 	}
 	return tx.PutCA(ca)
 }

@@ -34,6 +34,8 @@ type Tx interface {
 	CAs(Listing) ([]CA, error)
 	// CAsNamed lists the CAs with this subject, a hash by subjectKey.
 	CAsNamed(subject string) ([]CA, error)
+	// DefaultCAElsewhere says whether another account has the CA in ModeDefault.
+	DefaultCAElsewhere(id CertificateID) (bool, error)
 
 	RegistrationCode() (string, bool, error)
 	PutRegistrationCode(code string) error

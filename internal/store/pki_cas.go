@@ -23,6 +23,12 @@ func (p pkiTx) CA(id pki.CertificateID) (c pki.CA, found bool, err error) {
 	return c, found, err
 }
 
+func (p pkiTx) DefaultCAElsewhere(id pki.CertificateID) (bool, error) {
+	var account string
+	return p.tx.get("SELECT account FROM ca_certificates WHERE id = ? AND account <> ? AND mode = ? LIMIT 1",
+		[]any{string(id), p.account, string(pki.ModeDefault)}, &account)
+}
+
 func (p pkiTx) PutCA(c pki.CA) error {
 	_, err := p.tx.exec("INSERT INTO ca_certificates (account, "+pkiCAColumns+") "+
 		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET "+
