@@ -16,17 +16,25 @@ const basicIngest = "$aws/rules/"
 // state is a rule as it runs. It outlives changes of the rule, so that the
 // order of messages and the counts do too.
 type state struct {
-	name    string
-	current atomic.Pointer[compiled] // nil: disabled
-	hook    *hook                    // nil: no FROM, or disabled; guarded by Service.refreshing
-	line    line
-	metrics metrics
-	history history
+	name     string
+	current  atomic.Pointer[compiled] // nil: it does not run
+	hook     *hook                    // nil: no FROM, or disabled; guarded by Service.refreshing
+	disabled bool                     // guarded by Service.refreshing
+	line     line
+	metrics  metrics
+	history  history
 }
 
-// hook is a handler of the broker's for one FROM filter. It goes on with its
+func newState(name string) *state {
+	st := &state{name: name}
+	st.line.state = st
+	return st
+}
+
+// hook hangs on the broker with one FROM filter. It goes on with its
 // rule for messages that were routed to it before it was removed.
 type hook struct {
+	state   *state
 	filter  string
 	current atomic.Pointer[compiled]
 	remove  func()
@@ -92,7 +100,7 @@ func (s *Service) changed(ctx context.Context, name string) error {
 func (s *Service) apply(r Rule) {
 	st := s.states[r.Name]
 	if st == nil {
-		st = &state{name: r.Name}
+		st = newState(r.Name)
 		s.states[r.Name] = st
 	}
 	c, err := s.compile(&r)
@@ -100,10 +108,13 @@ func (s *Service) apply(r Rule) {
 		s.log.Error("a rule does not run", "rule", r.Name, "error", err)
 	}
 	if err != nil || r.Disabled {
-		st.current.Store(nil)
 		st.stop()
+		if st.disabled = r.Disabled; st.disabled {
+			s.abandon(st)
+		}
 		return
 	}
+	st.disabled = false
 	st.current.Store(c)
 	s.hang(st, c)
 }
@@ -111,6 +122,7 @@ func (s *Service) apply(r Rule) {
 // stop takes a rule off the broker; what comes on routes found before is not
 // for it any more.
 func (st *state) stop() {
+	st.current.Store(nil)
 	if st.hook != nil {
 		st.hook.current.Store(nil)
 	}
@@ -128,9 +140,9 @@ func (s *Service) hang(st *state, c *compiled) {
 	old := st.hook
 	st.hook = nil
 	if c.rule.Topic != "" {
-		h := &hook{filter: c.rule.Topic}
+		h := &hook{state: st, filter: c.rule.Topic}
 		h.current.Store(c)
-		h.remove = s.broker.Handle(h.filter, s.handler(st, h))
+		h.remove = s.broker.Collect(h.filter, s, h)
 		st.hook = h
 	}
 	if old != nil {
@@ -143,8 +155,9 @@ func (s *Service) drop(name string) {
 	if st == nil {
 		return
 	}
-	st.current.Store(nil)
 	st.stop()
+	s.abandon(st)
+	s.queue.forget(&st.line)
 	delete(s.states, name)
 }
 
@@ -157,17 +170,23 @@ func (s *Service) publishStates() {
 // state finds a rule by its name.
 func (s *Service) state(name string) *state { return (*s.running.Load())[name] }
 
-// handler takes the messages of a FROM filter. A filter such as $aws/# does not
-// select what goes to other rules by name.
-func (s *Service) handler(st *state, h *hook) message.Handler {
-	return func(m message.Message, done message.Done) {
-		c := h.current.Load()
-		if c == nil || strings.HasPrefix(m.Topic, basicIngest) {
-			done(nil)
-			return
-		}
-		s.offer(st, c, m, done)
+// Collect takes the messages that FROM filters select; the tags are hooks. It
+// implements message.Collector. A filter such as $aws/# does not select what goes
+// to other rules by name.
+func (s *Service) Collect(m message.Message, tags []any, done message.Done) {
+	if strings.HasPrefix(m.Topic, basicIngest) {
+		done(nil)
+		return
 	}
+	var room [4]job
+	jobs := room[:0]
+	for _, tag := range tags {
+		h := tag.(*hook)
+		if c := h.current.Load(); c != nil {
+			jobs = append(jobs, job{state: h.state, rule: c})
+		}
+	}
+	s.offer(jobs, m, done)
 }
 
 // ingest takes Basic Ingest. Neither its sender nor anybody else is told when
@@ -181,25 +200,45 @@ func (s *Service) ingest(m message.Message, done message.Done) {
 		done(nil)
 		return
 	}
-	s.offer(st, st.current.Load(), m, done)
+	s.offer([]job{{state: st, rule: st.current.Load()}}, m, done)
 }
 
-// offer puts a message into the queue of a rule.
-func (s *Service) offer(st *state, c *compiled, m message.Message, done message.Done) {
-	st.metrics.topicMatch.Add(1)
+// offer puts a message into the queue for some rules.
+func (s *Service) offer(jobs []job, m message.Message, done message.Done) {
+	if len(jobs) == 0 {
+		done(nil)
+		return
+	}
 	m.Origin.Reply = nil // a connection is not to be held by what waits here
-	switch s.queue.put(&st.line, job{state: st, rule: c, message: m, done: done}) {
-	case queued:
+	if m.Origin.TraceID == "" {
+		m.Origin.TraceID = newID()
+	}
+	at := s.now()
+	for i := range jobs {
+		jobs[i].state.metrics.topicMatch.Add(1)
+		jobs[i].message, jobs[i].arrived = m, at
+	}
+	if m.QoS > message.QoS0 {
+		giveTickets(jobs, done)
+	}
+	for _, j := range s.queue.put(jobs) {
+		j.state.metrics.throttled.Add(1)
+	}
+	if m.QoS == message.QoS0 {
 		done(nil)
-	case dropped:
-		st.metrics.throttled.Add(1)
-		done(nil)
-	case refused:
-		st.metrics.throttled.Add(1)
-		done(errFull)
-	case withheld: // done is called when it leaves the queue
 	}
 }
 
-// errFull makes the sender of a QoS 1 message come again.
-var errFull = fault.New(fault.CodeThrottling, "the queue of the rules engine is full")
+// giveTickets makes firings of which none may be lost; done is called when all
+// of them are safe.
+func giveTickets(jobs []job, done message.Done) {
+	r := &receipt{done: done}
+	r.left.Store(int32(len(jobs)))
+	for i := range jobs {
+		j := &jobs[i]
+		m := j.message
+		j.ticket = &ticket{line: &j.state.line, receipt: r, StoredFiring: StoredFiring{
+			Rule: j.state.name, Shared: len(jobs) > 1, Arrived: j.arrived, Bytes: len(m.Payload), Message: &m,
+		}}
+	}
+}

@@ -283,54 +283,6 @@ func TestAFailedLookupEndsTheRule(t *testing.T) {
 	}
 }
 
-func TestAFullQueueDropsAndDelays(t *testing.T) {
-	h := open(t, func(c *rules.Config) { c.QueueMessages, c.Firings = 4, 1 })
-	release := make(chan struct{})
-	h.web.answers(func(int, *http.Request) int { <-release; return 200 })
-	h.rule("slow", "SELECT * FROM 'in'", nil, lambda())
-	outcomes := make([]chan error, 7)
-	send := func(i int, qos message.QoS) {
-		m := device("in", fmt.Sprintf(`{"n":%d}`, i))
-		m.QoS = qos
-		outcomes[i] = make(chan error, 1)
-		for _, hook := range h.spine.hooks {
-			if hook.filter == "in" {
-				hook.handle(m, func(err error) { outcomes[i] <- err })
-			}
-		}
-	}
-	send(0, message.QoS1)
-	h.web.wait(1) // it occupies the only firing that the rule may have
-	for i, qos := range []message.QoS{1, 1, 0, 1, 1, 1} {
-		send(i+1, qos)
-	}
-	var states []string
-	for _, outcome := range outcomes {
-		select {
-		case err := <-outcome:
-			states = append(states, fmt.Sprint("answered ", err != nil))
-		default:
-			states = append(states, "waits")
-		}
-	}
-	// 1 and 2 fill the rule's half of the queue; the QoS 0 message is dropped; 4 and 5 wait for
-	// their acknowledgement; the queue is twice full for the last.
-	want := []string{"answered false", "answered false", "answered false", "answered false", "waits", "waits", "answered true"}
-	if diff := cmp.Diff(want, states); diff != "" {
-		t.Error(diff)
-	}
-	close(release)
-	for _, i := range []int{4, 5} {
-		if err := <-outcomes[i]; err != nil {
-			t.Error(err)
-		}
-	}
-	h.web.wait(5)
-	if n := h.Stats().Rules["slow"].Throttled; n != 2 {
-		t.Error("throttled", n)
-	}
-}
-
 func TestOneSlowRuleDoesNotHoldUpAnother(t *testing.T) {
 	h := open(t, func(c *rules.Config) { c.Firings, c.QueueMessages = 1, 300 })
 	release := make(chan struct{})

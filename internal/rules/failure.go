@@ -79,7 +79,11 @@ func (f *firing) runErrorAction(failed []*attempt) {
 	}
 	a := prepare(f.rule.errorAction, event)
 	if a.err == nil {
-		f.s.deliver(f.env.Context, a)
+		f.deliver(a)
+	}
+	if a.err != nil && f.s.work.Err() != nil {
+		f.broken = true
+		return
 	}
 	f.state.metrics.action(a.action.Name, a.err == nil, true)
 	result := a.result()

@@ -18,37 +18,86 @@ type firing struct {
 	state   *state
 	rule    *compiled
 	message message.Message
+	ticket  *ticket        // nil: it may be lost
 	seen    iotsql.Message // what the statement sees
 	env     *iotsql.Env
 	record  Firing
 	began   time.Time
+	broken  bool // it was interrupted by the end of the server, and has not ended
 }
 
 // serve runs a rule for a message as far as that needs nobody else, and gives
 // the rest; nil when there is none. A statement that asks others is part of the
 // rest as a whole.
 func (s *Service) serve(j job) func() {
-	f := s.newFiring(s.work, j)
-	if j.rule.outside {
-		return func() {
-			if rest := f.evaluate(); rest != nil {
-				rest()
-			}
-		}
+	if !s.wanted(&j) {
+		s.keeper.finish(j.ticket)
+		return nil
 	}
-	return f.evaluate()
+	f := s.newFiring(s.work, &j)
+	rest := f.outside
+	if !j.rule.outside {
+		rest = f.evaluate()
+	}
+	if rest == nil {
+		f.end()
+		return nil
+	}
+	return func() {
+		rest()
+		f.end()
+	}
 }
 
-func (s *Service) newFiring(ctx context.Context, j job) *firing {
-	at := s.now()
-	m := j.message
-	if m.Origin.TraceID == "" {
-		m.Origin.TraceID = newID()
+// wanted says whether a message is still to be run. One that waited on disk may
+// be unreadable; the rule may have been deleted or disabled.
+func (s *Service) wanted(j *job) bool {
+	switch {
+	case j.ticket != nil && j.ticket.Message == nil:
+		j.state.metrics.dropped.Add(1)
+		s.log.Error("a message that waited for a rule is damaged and was dropped", "rule", j.state.name, "number", j.ticket.Number)
+		return false
+	case j.rule == nil || j.state.current.Load() == nil:
+		s.orphaned.Add(1)
+		return false
 	}
+	return true
+}
+
+// newFiring sets the clock of the statement to the time of arrival: a firing that
+// runs again after a crash renders the same keys, and overwrites what it wrote.
+func (s *Service) newFiring(ctx context.Context, j *job) *firing {
 	return &firing{
-		s: s, state: j.state, rule: j.rule, message: m, seen: view(j.message).Prepared(), env: s.env(ctx, at), began: at,
-		record: Firing{At: at, TraceID: m.Origin.TraceID, Topic: m.Topic, ClientID: m.Origin.ClientID, Payload: excerpt(m.Payload)},
+		s: s, state: j.state, rule: j.rule, message: j.message, ticket: j.ticket,
+		seen: view(j.message).Prepared(), env: s.env(ctx, j.arrived), began: s.now(), record: newRecord(j),
 	}
+}
+
+// newRecord is a message for the history.
+func newRecord(j *job) Firing {
+	m := &j.message
+	return Firing{At: j.arrived, TraceID: m.Origin.TraceID, Topic: m.Topic, ClientID: m.Origin.ClientID, Payload: excerpt(m.Payload)}
+}
+
+// outside runs a statement that asks others.
+func (f *firing) outside() {
+	f.keep()
+	if rest := f.evaluate(); rest != nil {
+		rest()
+	}
+}
+
+// keep is called before the firing waits for somebody outside: from here on it
+// may take long.
+func (f *firing) keep() { f.s.keeper.keep(f.ticket) }
+
+// end says that the firing has ended. What was interrupted stays on disk.
+func (f *firing) end() {
+	if f.broken {
+		f.keep()
+		return
+	}
+	f.s.keeper.finish(f.ticket)
 }
 
 // view is a message as a statement sees it.
@@ -77,6 +126,9 @@ func (f *firing) evaluate() func() {
 		f.state.metrics.parseError.Add(1)
 	}
 	switch {
+	case err != nil && f.s.work.Err() != nil:
+		f.broken = true
+		return nil
 	case err != nil: // a failed statement is no failed action: the error action does not run
 		f.state.metrics.failed.Add(1)
 		f.record.Outcome, f.record.Why = StatementFailed, err.Error()
@@ -121,6 +173,7 @@ type attempt struct {
 	delivery *action.Delivery
 	err      error
 	tries    int
+	begun    bool // it is under way already
 	settled  bool // nothing is left to be done
 }
 
@@ -129,7 +182,8 @@ func (a *attempt) begin(ctx context.Context) {
 		a.settled = true
 		return
 	}
-	if a.settled, a.err = a.delivery.Begin(ctx); a.settled {
+	a.begun, a.settled, a.err = a.delivery.Begin(ctx)
+	if a.settled {
 		a.tries = 1
 	}
 }
@@ -141,7 +195,7 @@ func prepare(a *action.Action, event *action.Event) *attempt {
 
 // finish runs the actions side by side, then the error action if it must.
 func (f *firing) finish(attempts []*attempt) {
-	f.s.deliverAll(f.env.Context, attempts)
+	f.deliverAll(attempts)
 	var failed []*attempt
 	for _, a := range attempts {
 		f.state.metrics.action(a.action.Name, a.err == nil, false)
@@ -150,10 +204,17 @@ func (f *firing) finish(attempts []*attempt) {
 			failed = append(failed, a)
 		}
 	}
+	if len(failed) > 0 && f.s.work.Err() != nil {
+		f.broken = true
+		return
+	}
 	if len(failed) > 0 {
 		f.s.complain(f.state, "a rule's action failed", "rule", f.rule.rule.Name, "action", failed[0].action.Name,
 			"resource", failed[0].delivery.Resource, "error", failed[0].err)
 		f.runErrorAction(failed)
+	}
+	if f.broken {
+		return
 	}
 	f.record.Took = f.s.now().Sub(f.began)
 	f.state.history.add(f.record)
@@ -168,15 +229,15 @@ func (a *attempt) result() ActionResult {
 	return r
 }
 
-func (s *Service) deliverAll(ctx context.Context, attempts []*attempt) {
+func (f *firing) deliverAll(attempts []*attempt) {
 	var others sync.WaitGroup
 	for i, a := range attempts {
 		switch {
 		case a.settled:
 		case i == len(attempts)-1:
-			s.deliver(ctx, a)
+			f.deliver(a)
 		default:
-			others.Go(func() { s.deliver(ctx, a) })
+			others.Go(func() { f.deliver(a) })
 		}
 	}
 	others.Wait()
@@ -186,13 +247,17 @@ func (s *Service) deliverAll(ctx context.Context, attempts []*attempt) {
 const tryTimeout = 15 * time.Second
 
 // deliver sends until it succeeds, has failed for good, or the budget is used
-// up.
-func (s *Service) deliver(ctx context.Context, a *attempt) {
-	ctx, cancel := context.WithTimeout(ctx, a.delivery.Budget)
+// up. An action that is under way waits for thingd's own store, which is no
+// slower than keeping the firing would be.
+func (f *firing) deliver(a *attempt) {
+	ctx, cancel := context.WithTimeout(f.env.Context, a.delivery.Budget)
 	defer cancel()
-	for wait := s.backoff; ; wait *= 2 {
+	for wait := f.s.backoff; ; wait *= 2 {
+		if a.tries > 0 || !a.begun {
+			f.keep()
+		}
 		a.tries++
-		a.err = s.once(ctx, a.delivery)
+		a.err = f.s.once(ctx, a.delivery)
 		if a.err == nil || a.tries >= a.delivery.Tries || !action.Retryable(a.err) || !pause(ctx, wait) {
 			return
 		}

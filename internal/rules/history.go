@@ -42,6 +42,7 @@ const (
 	Matched         Outcome = "matched"
 	NotMatched      Outcome = "not matched"      // WHERE was not true
 	StatementFailed Outcome = "statement failed" // a lookup, or a limit
+	Dropped         Outcome = "dropped"          // the queue was full
 )
 
 // How much is remembered of each rule. Misses are remembered once a second at
@@ -58,6 +59,7 @@ type history struct {
 	mu       sync.Mutex
 	firings  []Firing // oldest first
 	misses   []Firing
+	dropped  time.Time // when a drop was noted last
 	complain time.Time // when the log last heard of a failure
 }
 
@@ -76,6 +78,17 @@ func (h *history) miss(f Firing, why iotsql.Unmet) {
 	}
 	f.Why = why.String()
 	h.misses = last(append(h.misses, f), missesKept)
+}
+
+// drop remembers a message that was dropped, one a second: there may be many.
+func (h *history) drop(f Firing) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f.At.Sub(h.dropped) < missEvery {
+		return
+	}
+	h.dropped = f.At
+	h.firings = last(append(h.firings, f), firingsKept)
 }
 
 // mayComplain says whether the log may hear of a failure again.
@@ -133,7 +146,7 @@ func (s *Service) complain(st *state, words string, args ...any) {
 
 // metrics are the counts of a rule.
 type metrics struct {
-	topicMatch, executed, parseError, throttled, failed atomic.Int64
+	topicMatch, executed, parseError, throttled, dropped, failed atomic.Int64
 
 	mu      sync.Mutex
 	actions map[string]*ActionCounts
@@ -171,7 +184,8 @@ type Counts struct {
 	TopicMatch      int64 // messages that its filter selected
 	Executed        int64 // statements run (RulesExecuted)
 	ParseError      int64 // payloads that were not JSON
-	Throttled       int64 // messages dropped because the queue was full (RuleMessageThrottled)
+	Throttled       int64 // QoS 0 messages dropped because memory was full (RuleMessageThrottled)
+	Dropped         int64 // messages of QoS 1 and 2 dropped because too many waited
 	StatementFailed int64
 	Actions         map[string]ActionCounts // by name: "S3Action"
 }
@@ -180,12 +194,21 @@ type Counts struct {
 type Stats struct {
 	Rules    map[string]Counts // by name
 	NotFound int64             // Basic Ingest for rules that do not run (RuleNotFound)
-	Waiting  int               // messages in the queue
+	Orphaned int64             // firings dropped because their rule was deleted or disabled
+	Waiting  int               // messages in memory
+
+	// Owed are the firings of QoS 1 and 2 that have not ended, and the bytes of
+	// their payloads: what an acknowledgement promised, or is about to.
+	Owed, OwedBytes int
 }
 
 // Stats counts.
 func (s *Service) Stats() Stats {
-	all := Stats{Rules: map[string]Counts{}, NotFound: s.notFound.Load(), Waiting: s.queue.waiting()}
+	waiting, owed := s.queue.waiting()
+	all := Stats{
+		Rules: map[string]Counts{}, NotFound: s.notFound.Load(), Orphaned: s.orphaned.Load(),
+		Waiting: waiting, Owed: owed.messages, OwedBytes: owed.bytes,
+	}
 	for name, st := range *s.running.Load() {
 		all.Rules[name] = st.metrics.counts()
 	}
@@ -195,7 +218,7 @@ func (s *Service) Stats() Stats {
 func (m *metrics) counts() Counts {
 	c := Counts{
 		TopicMatch: m.topicMatch.Load(), Executed: m.executed.Load(), ParseError: m.parseError.Load(),
-		Throttled: m.throttled.Load(), StatementFailed: m.failed.Load(), Actions: map[string]ActionCounts{},
+		Throttled: m.throttled.Load(), Dropped: m.dropped.Load(), StatementFailed: m.failed.Load(), Actions: map[string]ActionCounts{},
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

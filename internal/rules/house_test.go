@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,9 +39,12 @@ type spine struct {
 	more  *sync.Cond
 }
 
+// hook is a handler, or a collector's filter with its tag.
 type hook struct {
 	filter string
 	handle message.Handler
+	by     message.Collector
+	tag    any
 }
 
 func newSpine() *spine {
@@ -50,7 +54,14 @@ func newSpine() *spine {
 }
 
 func (s *spine) Handle(filter string, h message.Handler) func() {
-	one := &hook{filter, h}
+	return s.hang(&hook{filter: filter, handle: h})
+}
+
+func (s *spine) Collect(filter string, c message.Collector, tag any) func() {
+	return s.hang(&hook{filter: filter, by: c, tag: tag})
+}
+
+func (s *spine) hang(one *hook) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hooks = append(s.hooks, one)
@@ -69,23 +80,53 @@ func (s *spine) Handle(filter string, h message.Handler) func() {
 // Publish implements message.Publisher.
 func (s *spine) Publish(m message.Message, done message.Done) {
 	s.mu.Lock()
-	var to []message.Handler
-	for _, h := range s.hooks {
-		if topic.AWS.Match(h.filter, m.Topic) {
-			to = append(to, h.handle)
-		}
-	}
+	to := s.route(m.Topic)
 	if m.Origin.Kind == message.FromRule {
 		s.heard = append(s.heard, m)
 		s.more.Broadcast()
 	}
 	s.mu.Unlock()
+	if done == nil {
+		done = func(error) {}
+	}
+	var left atomic.Int32
+	left.Store(int32(len(to)) + 1)
+	var failed atomic.Pointer[error]
+	settle := func(err error) {
+		if err != nil {
+			failed.Store(&err)
+		}
+		if left.Add(-1) > 0 {
+			return
+		}
+		if failed := failed.Load(); failed != nil {
+			err = *failed
+		}
+		done(err)
+	}
 	for _, handle := range to {
-		handle(m, func(error) {})
+		handle(m, settle)
 	}
-	if done != nil {
-		done(nil)
+	settle(nil)
+}
+
+// route finds who gets the messages of a topic: a collector once.
+func (s *spine) route(name string) (to []message.Handler) {
+	var by message.Collector
+	var tags []any
+	for _, h := range s.hooks {
+		switch {
+		case !topic.AWS.Match(h.filter, name):
+		case h.handle != nil:
+			to = append(to, h.handle)
+		default:
+			by, tags = h.by, append(tags, h.tag)
+		}
 	}
+	if by != nil {
+		to = append(to, func(m message.Message, done message.Done) { by.Collect(m, tags, done) })
+	}
+	return to
 }
 
 // republished waits until rules have published n messages and gives all.
@@ -112,6 +153,8 @@ type house struct {
 	*rules.Service
 	t     testing.TB
 	ctx   context.Context
+	dir   string
+	db    *store.DB
 	spine *spine
 	web   *recorder
 }
@@ -126,12 +169,18 @@ func open(t *testing.T, change func(*rules.Config)) *house {
 
 func openOn(t testing.TB, change func(*rules.Config)) *house {
 	t.Helper()
+	return openIn(t, t.TempDir(), listen(t), change)
+}
+
+// openIn opens a house in a folder that may have been lived in before.
+func openIn(t testing.TB, dir string, web *recorder, change func(*rules.Config)) *house {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "thingd.db"), log)
+	db, err := store.Open(context.Background(), filepath.Join(dir, "thingd.db"), log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, ctx: context.Background(), spine: newSpine(), web: listen(t)}
+	h := &house{t: t, ctx: context.Background(), dir: dir, db: db, spine: newSpine(), web: web}
 	config := rules.Config{
 		Store: db.Rules(scope.Account), Scope: scope, Broker: h.spine, Log: log, Now: func() time.Time { return at },
 		Backoff: time.Millisecond, BaseURL: func() string { return "https://iot.example" },

@@ -21,6 +21,9 @@ import (
 type Broker interface {
 	// Handle gives every message that a filter selects to h, until remove.
 	Handle(filter string, h message.Handler) (remove func())
+	// Collect gives it to c with tag; a message that several filters select
+	// comes once, with all their tags.
+	Collect(filter string, c message.Collector, tag any) (remove func())
 }
 
 // Config is what a Service needs.
@@ -47,8 +50,10 @@ type Config struct {
 	// confirmations: "https://localhost:8443".
 	BaseURL func() string
 
-	QueueMessages int           // that wait for their rules; default 10000
+	QueueMessages int           // that wait for their rules in memory; default 10000
 	QueueBytes    int           // of their payloads; default 64 MiB
+	KeptFirings   int           // on disk, waiting or in work; default 1000000
+	KeptBytes     int           // of their payloads; default 1 GiB
 	Firings       int           // of one rule that may wait for others; default 32
 	FiringsAll    int           // of all rules; default 1024
 	Backoff       time.Duration // before the second try of an action; doubles. Default 250 ms
@@ -75,7 +80,9 @@ type Service struct {
 	log      *slog.Logger
 
 	queue    *queue
+	keeper   *keeper
 	notFound atomic.Int64 // Basic Ingest for rules that do not run
+	orphaned atomic.Int64 // firings dropped because their rule was deleted or disabled
 	open     atomic.Pointer[open]
 
 	refreshing sync.Mutex // held while what runs is made to follow the store
@@ -112,12 +119,19 @@ func New(c Config) *Service {
 	s.open.Store(&open{})
 	s.running.Store(&map[string]*state{})
 	s.work, s.cancel = context.WithCancel(context.Background())
-	s.queue = newQueue(queueLimits{
-		messages: orDefault(c.QueueMessages, 10000), bytes: orDefault(c.QueueBytes, 64<<20),
-		firings: orDefault(c.Firings, 32), all: orDefault(c.FiringsAll, 1024),
-	}, s.serve)
+	s.wireQueue(c)
 	s.wireActions(c)
 	return s
+}
+
+func (s *Service) wireQueue(c Config) {
+	s.queue = newQueue(queueLimits{
+		memory:  load{orDefault(c.QueueMessages, 10000), orDefault(c.QueueBytes, 64<<20)},
+		owed:    load{orDefault(c.KeptFirings, 1_000_000), orDefault(c.KeptBytes, 1<<30)},
+		firings: orDefault(c.Firings, 32), all: orDefault(c.FiringsAll, 1024),
+	})
+	s.keeper = newKeeper(c.Store, s.log, s.queue.spilled)
+	s.queue.serve, s.queue.keep, s.queue.lost, s.queue.page = s.serve, s.keeper.keep, s.overflow, s.page
 }
 
 func (s *Service) wireActions(c Config) {
@@ -135,29 +149,29 @@ func orDefault(n, absent int) int {
 	return n
 }
 
-// Start reads the rules and hangs them on the broker.
+// Start reads the rules, hangs them on the broker, and goes on with the firings
+// that an earlier run left on disk.
 func (s *Service) Start(ctx context.Context) error {
 	if err := s.readDestinations(ctx); err != nil {
+		return err
+	}
+	left, err := s.countFirings(ctx)
+	if err != nil {
 		return err
 	}
 	if err := s.Refresh(ctx); err != nil {
 		return err
 	}
+	s.keeper.start()
+	s.restore(left)
 	s.unhook = s.broker.Handle(basicIngest+"#", s.ingest)
 	return nil
 }
 
-// Close takes the rules off the broker and lets the queue run empty; what is
-// still running when ctx ends is given up.
+// Close lets what is in memory run; what is still running when ctx ends is given
+// up, and goes on at the next start if it must not be lost. The rules stay on the
+// broker: whoever is still connected is not acknowledged what nobody takes.
 func (s *Service) Close(ctx context.Context) error {
-	if s.unhook != nil {
-		s.unhook()
-	}
-	s.refreshing.Lock()
-	for _, st := range s.states {
-		st.unhook()
-	}
-	s.refreshing.Unlock()
 	s.queue.close()
 	drained := make(chan struct{})
 	go func() {
@@ -168,10 +182,13 @@ func (s *Service) Close(ctx context.Context) error {
 	select {
 	case <-drained:
 	case <-ctx.Done():
-		s.log.Warn("rules gave up messages that were still in work", "messages", s.queue.giveUp())
+		if lost := s.queue.giveUp(); lost > 0 {
+			s.log.Warn("rules gave up messages of QoS 0", "messages", lost)
+		}
 	}
 	s.cancel()
 	<-drained
+	s.keeper.close()
 	s.targets.Close()
 	return nil
 }

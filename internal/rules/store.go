@@ -1,6 +1,11 @@
 package rules
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"thingd/internal/message"
+)
 
 // Store keeps the rules and destinations of one account.
 type Store interface {
@@ -27,6 +32,36 @@ type Tx interface {
 	PutDestination(Destination) error
 	DeleteDestination(id string) error
 	Destinations(after string, limit int) ([]Destination, error)
+
+	// PutFiring keeps a firing until DeleteFiring.
+	PutFiring(StoredFiring) error
+	DeleteFiring(rule string, number int64) error
+	// Firings reads the firings of a rule in the order of their numbers, from
+	// those above after.
+	Firings(rule string, after int64, limit int) ([]StoredFiring, error)
+	// FiringNumbers gives the numbers of the oldest, up to one.
+	FiringNumbers(rule string, upTo int64, limit int) ([]int64, error)
+	// CountFirings counts the firings of each rule that has any.
+	CountFirings() ([]FiringCount, error)
+}
+
+// StoredFiring is a message that waits for a rule. Numbers grow in the order of
+// arrival; a message has one, whatever the number of rules that it waits for.
+type StoredFiring struct {
+	Rule    string
+	Number  int64
+	Shared  bool // other rules wait for the message, too: it is stored once
+	Arrived time.Time
+	Bytes   int              // of payload
+	Message *message.Message // nil: it cannot be read any more
+}
+
+// FiringCount says how much waits for a rule.
+type FiringCount struct {
+	Rule    string
+	Firings int
+	Bytes   int   // of payload
+	Last    int64 // the highest number
 }
 
 // RuleFilter says which rules are wanted.

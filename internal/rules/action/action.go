@@ -279,14 +279,14 @@ func (a *Action) Prepare(ev *Event) (*Delivery, error) {
 }
 
 // Begin starts what must happen in the order of the messages, without waiting
-// for it; Send then waits, unless the outcome is known already (settled). Begin
-// is called once or never.
-func (d *Delivery) Begin(ctx context.Context) (settled bool, err error) {
+// for it; Send then waits, unless the outcome is known already (settled). Actions
+// that keep no order do not begin (begun is false). Begin is called once or never.
+func (d *Delivery) Begin(ctx context.Context) (begun, settled bool, err error) {
 	if d.begin == nil {
-		return false, nil
+		return false, false, nil
 	}
 	d.send, settled, err = d.begin(ctx)
-	return settled, err
+	return true, settled, err
 }
 
 // Send acts, once. It may be called again where Retryable says so.
