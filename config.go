@@ -32,6 +32,9 @@ type Config struct {
 
 	SealKeyFile string `placeholder:"FILE" help:"File with a key of 32 random bytes that seals private keys and secrets at rest. Make it with: head -c 32 /dev/urandom. Keep a copy: without it the data folder is worthless."`
 
+	RuleQueueMessages int `default:"1000000" help:"Messages of QoS 1 and 2 that may wait on disk for topic rules, in all. When there are more, the rule that most wait for loses its oldest."`
+	RuleQueueBytes    int `default:"1073741824" help:"Bytes of payload that may wait on disk for topic rules."`
+
 	Handshaking      int           `default:"20000" help:"Connections that may be under way to their first request at once. More are closed."`
 	HandshakeTimeout time.Duration `default:"10s" help:"Time that a client has for its TLS handshake, and for the head of an HTTP request."`
 
@@ -61,6 +64,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("--host needs a name or address that clients can use")
 	case c.Bus != "":
 		return fmt.Errorf("--bus: running several nodes is not implemented yet; start without it")
+	case c.RuleQueueMessages < 0 || c.RuleQueueBytes < 0:
+		return fmt.Errorf("--rule-queue-messages and --rule-queue-bytes cannot be negative")
 	case c.Handshaking < 0 || c.HandshakeTimeout < 0 || c.DrainTimeout < 0:
 		return fmt.Errorf("--handshaking, --handshake-timeout and --drain-timeout cannot be negative")
 	}

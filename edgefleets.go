@@ -35,7 +35,7 @@ func (a artifacts) Open(ctx context.Context, who iam.Credentials, bucket, key st
 	r.Header.Set("X-Amz-Content-Sha256", sigv4.UnsignedPayload)
 	signer := sigv4.Credentials{AccessKeyID: who.AccessKeyID, SecretAccessKey: who.SecretAccessKey, SessionToken: who.SessionToken}
 	sigv4.Sign(r, nil, signer, "s3", a.s.config.Region, a.s.now())
-	answer, err := inside{a.s.objects}.RoundTrip(r)
+	answer, err := inside{objects: a.s.objects}.RoundTrip(r)
 	if err != nil || answer.StatusCode == http.StatusOK {
 		return bodyOf(answer), err
 	}

@@ -147,7 +147,7 @@ func signerOf(c action.Credentials) sigv4.Credentials {
 func (f taskFiles) send(r *http.Request, c action.Credentials, region string) (*http.Response, error) {
 	r.Header.Set("X-Amz-Content-Sha256", sigv4.UnsignedPayload)
 	sigv4.Sign(r, nil, signerOf(c), "s3", region, f.s.now())
-	answer, err := inside{f.s.objects}.RoundTrip(r)
+	answer, err := inside{objects: f.s.objects}.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}

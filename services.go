@@ -1,6 +1,7 @@
 package thingd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -35,16 +36,19 @@ func (s *Server) openObjects(context.Context) (err error) {
 
 // openRules hangs the rules on the broker's topics.
 func (s *Server) openRules(ctx context.Context) error {
+	away := outside()
+	s.onClose(func(context.Context) error { away.CloseIdleConnections(); return nil })
 	s.rules = rules.New(rules.Config{
 		Store: s.db.Rules(s.config.Account), Scope: s.scope, Broker: s.broker,
 		Actions: action.Config{
 			Publisher: s.broker, Topics: s.limits.Topics, PayloadMax: s.limits.PayloadBytes,
 			Credentials: s.ruleCredentials, Allow: s.ruleAllowed,
 			Endpoints: s.ruleEndpoints(), Webhooks: s.config.Functions,
-			Client: &http.Client{Transport: inside{s.objects}},
+			Client: &http.Client{Transport: inside{s.objects, away}},
 		},
 		Shadow: s.shadowDocument, Registry: s.registryData, PassRole: s.mayPassRole, Now: s.now, Log: s.log,
-		BaseURL: func() string { return "https://" + s.credentialsHost() },
+		BaseURL:     func() string { return "https://" + s.credentialsHost() },
+		KeptFirings: s.config.RuleQueueMessages, KeptBytes: s.config.RuleQueueBytes,
 	})
 	if err := s.rules.Start(ctx); err != nil {
 		return err
@@ -144,13 +148,26 @@ func parseEndpoint(address string) (action.Endpoint, error) {
 	return e, nil
 }
 
-// inside carries requests to the embedded S3 without a network.
-type inside struct{ objects http.Handler }
+// outside carries requests to other servers. Every firing of a rule may have a
+// connection to the same one: closing and opening them costs more than the
+// requests do.
+func outside() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 32
+	return t
+}
+
+// inside carries requests to the embedded S3 without a network, and others with
+// one.
+type inside struct {
+	objects http.Handler
+	others  http.RoundTripper // nil: http.DefaultTransport
+}
 
 // RoundTrip implements http.RoundTripper.
 func (t inside) RoundTrip(r *http.Request) (*http.Response, error) {
 	if host := r.URL.Host; host != insideHost && !strings.HasSuffix(host, "."+insideHost) {
-		return http.DefaultTransport.RoundTrip(r)
+		return cmp.Or(t.others, http.DefaultTransport).RoundTrip(r)
 	}
 	asServer := r.Clone(r.Context())
 	asServer.RequestURI = r.URL.RequestURI()

@@ -43,7 +43,7 @@ func TestInsideSurvivesAPanic(t *testing.T) {
 		_, _ = io.WriteString(w, "half")
 		panic("bug")
 	})
-	client := &http.Client{Transport: inside{broken}}
+	client := &http.Client{Transport: inside{objects: broken}}
 	answer, err := client.Get("http://" + insideHost + "/b/k")
 	if err != nil {
 		t.Fatal(err)

@@ -92,7 +92,7 @@ func (a *Thingd) ListRuleFirings(_ context.Context, in *thingdapi.ListRuleFiring
 	c := a.Rules.Stats().Rules[in.RuleName]
 	out := &thingdapi.ListRuleFiringsResponse{Firings: []thingdapi.Firing{}, Counts: &thingdapi.RuleCounts{
 		TopicMatch: new(c.TopicMatch), Executed: new(c.Executed), ParseError: new(c.ParseError),
-		Throttled: new(c.Throttled), StatementFailed: new(c.StatementFailed),
+		Throttled: new(c.Throttled), Dropped: new(c.Dropped), Waiting: new(c.Waiting), StatementFailed: new(c.StatementFailed),
 	}}
 	for _, f := range found {
 		out.Firings = append(out.Firings, firing(f))

@@ -39,7 +39,8 @@ type ruleFront struct {
 // noBroker is where rules hang that no message reaches.
 type noBroker struct{}
 
-func (noBroker) Handle(string, message.Handler) func() { return func() {} }
+func (noBroker) Handle(string, message.Handler) func()         { return func() {} }
+func (noBroker) Collect(string, message.Collector, any) func() { return func() {} }
 
 func newRuleFront(t *testing.T) *ruleFront {
 	t.Helper()
@@ -250,7 +251,7 @@ func TestTrialsOfTopicRules(t *testing.T) {
 			`{"matched":true,"topicPattern":"a","output":"MQ==","outputIsJson":true,"payloadIsNotJson":false,"actions":[],
 			 "errorAction":{"action":"RepublishAction","resource":"out/n/a","parameters":[{"name":"topic","value":"out/n/a"}]}}`},
 		{"firings", "thingd", "GET", "/thingd/rules/r/firings", "", 200,
-			`{"firings":[],"counts":{"topicMatch":0,"executed":0,"parseError":0,"throttled":0,"statementFailed":0}}`},
+			`{"firings":[],"counts":{"topicMatch":0,"executed":0,"parseError":0,"throttled":0,"dropped":0,"waiting":0,"statementFailed":0}}`},
 		{"firings of nothing", "thingd", "GET", "/thingd/rules/x/firings", "", 401, ""},
 	} {
 		status, _, got := f.ask(step.service, step.method, step.path, step.body)

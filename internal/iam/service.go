@@ -33,6 +33,7 @@ type Service struct {
 	generation atomic.Uint64 // moves with every change; caches of older ones are void
 	known      memory[credential]
 	granted    memory[grant]
+	roles      memory[assumable]
 }
 
 // New gives the Service of the scope's account.

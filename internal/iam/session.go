@@ -215,27 +215,43 @@ func (s *Service) ActForService(ctx context.Context, o ServiceOrder) (*Actor, er
 
 // roleForService finds the role, if it trusts the service.
 func (s *Service) roleForService(ctx context.Context, o ServiceOrder) (Role, error) {
-	role, found, err := s.RoleByARN(ctx, o.RoleARN)
+	found, err := s.assumable(ctx, o.RoleARN)
 	if err != nil {
 		return Role{}, err
 	}
-	trusted := false
-	if found {
-		if trusted, err = s.trustsService(role, o); err != nil {
-			return Role{}, err
-		}
-	}
-	if !trusted {
+	if found.trust == nil || !s.trustsService(found.trust, o) {
 		return Role{}, fault.InvalidRequest("Unable to assume the role, or the role to assume does not exist")
 	}
-	return role, nil
+	return found.role, nil
 }
 
-func (s *Service) trustsService(role Role, o ServiceOrder) (bool, error) {
+// assumable is a role with its trust, ready to decide; trust is nil where there
+// is no such role.
+type assumable struct {
+	role  Role
+	trust *policy.Set
+}
+
+// assumable remembers roles: rules ask for theirs with every message.
+func (s *Service) assumable(ctx context.Context, roleARN string) (assumable, error) {
+	generation := s.Generation()
+	if known, ok := s.roles.get(roleARN, generation); ok {
+		return known, nil
+	}
+	role, found, err := s.RoleByARN(ctx, roleARN)
+	if err != nil || !found {
+		return assumable{}, err
+	}
 	trust, err := trustOf(role)
 	if err != nil {
-		return false, err
+		return assumable{}, err
 	}
+	known := assumable{role, trust}
+	s.roles.put(roleARN, known, generation)
+	return known, nil
+}
+
+func (s *Service) trustsService(trust *policy.Set, o ServiceOrder) bool {
 	about := policy.Values{}
 	about.Set("aws:SourceAccount", s.scope.Account)
 	for key, values := range o.Context {
@@ -245,7 +261,7 @@ func (s *Service) trustsService(role Role, o ServiceOrder) (bool, error) {
 		Action: "sts:AssumeRole", Resource: o.RoleARN, Context: circumstances{about: about, now: s.now()},
 		Caller: policy.Caller{Type: "Service", IDs: []string{o.Service}},
 	})
-	return decision.Allowed(), nil
+	return decision.Allowed()
 }
 
 // SessionToken gives the actor temporary credentials of its own (STS

@@ -15,13 +15,34 @@
 //
 // # What an acknowledgement means
 //
-// A QoS 1 publisher is acknowledged when the message is in the queue, in memory:
-// as on AWS it means "handed to the rules engine", not "the actions succeeded".
-// Close lets the queue run empty within its time. When the queue, or a rule's
-// half of it, is full, QoS 0 messages are dropped and counted; the acknowledgement of a QoS 1 message
-// waits until the message is taken out of the queue, so that the window of its
-// sender closes; and beyond twice the bound it fails, which makes the sender
-// come again.
+// As on AWS it means "handed to the rules engine", not "the actions succeeded";
+// but what was handed over is not lost. The sender of a message of QoS 1 or 2 is
+// acknowledged when each rule that it matches is done with it, or has it on disk
+// (keeper.go): whichever comes first. A statement that does not match, and a
+// republish, which waits for the broker's own durability, never touch the disk; a
+// firing goes there before it waits for somebody outside, or when its line is
+// stuck behind such firings. It leaves when all actions have succeeded or the
+// error action has ended. After a crash, and after a stop that had no time for
+// it, it runs again from the beginning (at least once), with the rule as it is
+// then and the clock of its arrival, so that keys made of timestamp() are the
+// same. A rule that was deleted or disabled drops what waits for it, counted.
+//
+// What is not acknowledged needs no such care: QoS 0 waits in memory. Messages of
+// the server itself are published at QoS 1 and kept like others; what that means
+// depends on whether somebody waits for it. The answer to a shadow update is
+// given after the firings that its documents cause are safe; nobody is
+// acknowledged a lifecycle, registry or job event, and a crash between the event
+// and its row loses the firing.
+//
+// # When there is no room
+//
+// Memory holds a bounded number of messages, of one rule half of that. When it is
+// full, QoS 0 is dropped and counted (Throttled); QoS 1 and 2 wait on disk alone
+// and are read again, in their order (spill.go). The disk has a bound, too: a rule
+// whose target is away for days must not fill it. Beyond it nobody is made to
+// wait, because a rule must not stop those who publish: the message is taken, and
+// the rule that most wait for loses its oldest, counted (Dropped) and shown among
+// its firings. The others lose nothing.
 //
 // # Failures
 //

@@ -238,7 +238,8 @@ func giveTickets(jobs []job, done message.Done) {
 		j := &jobs[i]
 		m := j.message
 		j.ticket = &ticket{line: &j.state.line, receipt: r, StoredFiring: StoredFiring{
-			Rule: j.state.name, Shared: len(jobs) > 1, Arrived: j.arrived, Bytes: len(m.Payload), Message: &m,
+			FiringKey: FiringKey{Rule: j.state.name, Shared: len(jobs) > 1},
+			Arrived:   j.arrived, Bytes: len(m.Payload), Message: &m,
 		}}
 	}
 }

@@ -186,6 +186,7 @@ type Counts struct {
 	ParseError      int64 // payloads that were not JSON
 	Throttled       int64 // QoS 0 messages dropped because memory was full (RuleMessageThrottled)
 	Dropped         int64 // messages of QoS 1 and 2 dropped because too many waited
+	Waiting         int64 // messages that wait now; of QoS 0, those in memory
 	StatementFailed int64
 	Actions         map[string]ActionCounts // by name: "S3Action"
 }
@@ -210,7 +211,9 @@ func (s *Service) Stats() Stats {
 		Waiting: waiting, Owed: owed.messages, OwedBytes: owed.bytes,
 	}
 	for name, st := range *s.running.Load() {
-		all.Rules[name] = st.metrics.counts()
+		c := st.metrics.counts()
+		c.Waiting = int64(s.queue.waitingFor(&st.line))
+		all.Rules[name] = c
 	}
 	return all
 }

@@ -27,7 +27,7 @@ type keeper struct {
 
 	mu     sync.Mutex
 	asked  []*ticket // to be written, in the order of their numbers within a rule
-	gone   []firingKey
+	gone   []FiringKey
 	purges []purge
 	timer  *time.Timer // will see to gone
 	closed bool
@@ -53,11 +53,6 @@ const (
 	kept                  // on disk
 	finished              // done with
 )
-
-type firingKey struct {
-	rule   string
-	number int64
-}
 
 // purge is an order to delete the firings of a rule up to a number.
 type purge struct {
@@ -149,7 +144,7 @@ func (t *ticket) takeReceipt() *receipt {
 
 // forget has a row deleted before long. The caller holds the lock.
 func (k *keeper) forget(t *ticket) {
-	k.gone = append(k.gone, firingKey{t.Rule, t.Number})
+	k.gone = append(k.gone, t.FiringKey)
 	switch {
 	case len(k.gone) >= goneMax:
 		k.wake()
@@ -212,7 +207,7 @@ var errClosed = fault.New(fault.CodeServiceUnavailable, "the rules engine has st
 // order is what one transaction does.
 type order struct {
 	puts   []*ticket
-	gone   []firingKey
+	gone   []FiringKey
 	purges []purge
 	purged int // rows that the last of the purges found
 }
@@ -258,7 +253,7 @@ func (o *order) apply(tx Tx) error {
 		}
 	}
 	for _, key := range o.gone {
-		if err := tx.DeleteFiring(key.rule, key.number); err != nil {
+		if err := tx.DeleteFiring(key); err != nil {
 			return err
 		}
 	}
@@ -272,13 +267,13 @@ func (o *order) apply(tx Tx) error {
 // wait for the end of the transaction.
 func (o *order) purge(tx Tx) error {
 	first := o.purges[0]
-	numbers, err := tx.FiringNumbers(first.rule, first.upTo, purgeMax)
+	found, err := tx.OldestFirings(first.rule, first.upTo, purgeMax)
 	if err != nil {
 		return err
 	}
-	o.purged = len(numbers)
-	for _, number := range numbers {
-		if err := tx.DeleteFiring(first.rule, number); err != nil {
+	o.purged = len(found)
+	for _, key := range found {
+		if err := tx.DeleteFiring(key); err != nil {
 			return err
 		}
 	}

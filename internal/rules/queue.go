@@ -349,3 +349,10 @@ func (q *queue) waiting() (inMemory int, owed load) {
 	defer q.mu.Unlock()
 	return q.messages, q.owed
 }
+
+// waitingFor gives how many messages wait for a rule, in memory and on disk.
+func (q *queue) waitingFor(l *line) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(l.jobs) + l.spilled
+}

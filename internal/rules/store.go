@@ -35,12 +35,12 @@ type Tx interface {
 
 	// PutFiring keeps a firing until DeleteFiring.
 	PutFiring(StoredFiring) error
-	DeleteFiring(rule string, number int64) error
+	DeleteFiring(FiringKey) error
 	// Firings reads the firings of a rule in the order of their numbers, from
 	// those above after.
 	Firings(rule string, after int64, limit int) ([]StoredFiring, error)
-	// FiringNumbers gives the numbers of the oldest, up to one.
-	FiringNumbers(rule string, upTo int64, limit int) ([]int64, error)
+	// OldestFirings names the first of them, up to a number.
+	OldestFirings(rule string, upTo int64, limit int) ([]FiringKey, error)
 	// CountFirings counts the firings of each rule that has any.
 	CountFirings() ([]FiringCount, error)
 }
@@ -48,12 +48,17 @@ type Tx interface {
 // StoredFiring is a message that waits for a rule. Numbers grow in the order of
 // arrival; a message has one, whatever the number of rules that it waits for.
 type StoredFiring struct {
-	Rule    string
-	Number  int64
-	Shared  bool // other rules wait for the message, too: it is stored once
+	FiringKey
 	Arrived time.Time
 	Bytes   int              // of payload
 	Message *message.Message // nil: it cannot be read any more
+}
+
+// FiringKey names a firing.
+type FiringKey struct {
+	Rule   string
+	Number int64
+	Shared bool // other rules waited for the message, too: it is stored once
 }
 
 // FiringCount says how much waits for a rule.

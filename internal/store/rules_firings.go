@@ -20,23 +20,23 @@ func (r rulesTx) PutFiring(f rules.StoredFiring) error {
 }
 
 // DeleteFiring looks after the message only where the firing shares it.
-func (r rulesTx) DeleteFiring(rule string, number int64) error {
-	var shared bool
-	_, err := r.tx.get("DELETE FROM rule_firings WHERE account = ? AND rule = ? AND number = ? RETURNING shared",
-		[]any{r.account, rule, number}, &shared)
-	if err != nil || !shared {
+func (r rulesTx) DeleteFiring(key rules.FiringKey) error {
+	_, err := r.tx.exec("DELETE FROM rule_firings WHERE account = ? AND rule = ? AND number = ?", r.account, key.Rule, key.Number)
+	if err != nil || !key.Shared {
 		return err
 	}
 	_, err = r.tx.exec("DELETE FROM rule_messages WHERE account = ? AND number = ? AND NOT EXISTS "+
 		"(SELECT 1 FROM rule_firings WHERE account = ? AND number = ? AND shared)",
-		r.account, number, r.account, number)
+		r.account, key.Number, r.account, key.Number)
 	return err
 }
 
-// FiringNumbers lists the oldest firings of a rule, up to a number.
-func (r rulesTx) FiringNumbers(rule string, upTo int64, limit int) ([]int64, error) {
-	return list(r.tx, "SELECT number FROM rule_firings WHERE account = ? AND rule = ? AND number <= ? ORDER BY number LIMIT ?",
-		[]any{r.account, rule, upTo, limit}, func(row scanner) (n int64, err error) { return n, row(&n) })
+// OldestFirings lists the oldest firings of a rule, up to a number.
+func (r rulesTx) OldestFirings(rule string, upTo int64, limit int) ([]rules.FiringKey, error) {
+	return list(r.tx, "SELECT rule, number, shared FROM rule_firings WHERE account = ? AND rule = ? AND number <= ? ORDER BY number LIMIT ?",
+		[]any{r.account, rule, upTo, limit}, func(row scanner) (k rules.FiringKey, err error) {
+			return k, row(&k.Rule, &k.Number, &k.Shared)
+		})
 }
 
 // Firings reads the firings of a rule with numbers above after. One whose row is

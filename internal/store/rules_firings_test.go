@@ -33,9 +33,9 @@ func firingsOf(t *testing.T, s *Rules, rule string, after int64, limit int) (fou
 
 func TestFiringsAreKept(t *testing.T) {
 	arrived := time.UnixMilli(1_700_000_000_123).UTC()
-	alone := rules.StoredFiring{Rule: "a", Number: 1, Arrived: arrived, Bytes: 9, Message: fullMessage("t/1")}
-	first := rules.StoredFiring{Rule: "a", Number: 2, Shared: true, Arrived: arrived, Bytes: 9, Message: fullMessage("t/2")}
-	second, empty := first, rules.StoredFiring{Rule: "b", Number: 7, Arrived: arrived, Message: &message.Message{Topic: "t"}}
+	alone := rules.StoredFiring{FiringKey: rules.FiringKey{Rule: "a", Number: 1}, Arrived: arrived, Bytes: 9, Message: fullMessage("t/1")}
+	first := rules.StoredFiring{FiringKey: rules.FiringKey{Rule: "a", Number: 2, Shared: true}, Arrived: arrived, Bytes: 9, Message: fullMessage("t/2")}
+	second, empty := first, rules.StoredFiring{FiringKey: rules.FiringKey{Rule: "b", Number: 7}, Arrived: arrived, Message: &message.Message{Topic: "t"}}
 	second.Rule = "b"
 	all := []rules.StoredFiring{alone, first, second, empty}
 	eachEngine(t, func(t *testing.T, db *DB) {
@@ -78,36 +78,36 @@ func TestFiringsAreKept(t *testing.T) {
 
 func expectCounts(t *testing.T, s *Rules) {
 	var counts []rules.FiringCount
-	var numbers []int64
+	var oldest []rules.FiringKey
 	inRules(t, s, func(tx rules.Tx) (err error) {
 		if counts, err = tx.CountFirings(); err != nil {
 			return err
 		}
-		numbers, err = tx.FiringNumbers("b", 6, 10)
+		oldest, err = tx.OldestFirings("b", 6, 10)
 		return err
 	})
 	want := []rules.FiringCount{{Rule: "a", Firings: 2, Bytes: 18, Last: 2}, {Rule: "b", Firings: 2, Bytes: 9, Last: 7}}
 	if diff := cmp.Diff(want, counts); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]int64{2}, numbers); diff != "" {
+	if diff := cmp.Diff([]rules.FiringKey{{Rule: "b", Number: 2, Shared: true}}, oldest); diff != "" {
 		t.Error(diff)
 	}
 }
 
 // deleteFirings sees a shared message go with the last of its firings.
 func deleteFirings(t *testing.T, db *DB, s *Rules, second rules.StoredFiring) {
-	inRules(t, s, func(tx rules.Tx) error { return tx.DeleteFiring("a", 2) })
+	inRules(t, s, func(tx rules.Tx) error { return tx.DeleteFiring(rules.FiringKey{Rule: "a", Number: 2, Shared: true}) })
 	if diff := cmp.Diff(second, firingsOf(t, s, "b", 0, 1)[0]); diff != "" {
 		t.Error(diff)
 	}
 	inRules(t, s, func(tx rules.Tx) error {
-		for _, number := range []int64{2, 7, 8} {
-			if err := tx.DeleteFiring("b", number); err != nil {
+		for _, key := range []rules.FiringKey{second.FiringKey, {Rule: "b", Number: 7}, {Rule: "b", Number: 8}, {Rule: "a", Number: 1}} {
+			if err := tx.DeleteFiring(key); err != nil {
 				return err
 			}
 		}
-		return tx.DeleteFiring("a", 1)
+		return nil
 	})
 	if n, m := rows(t, db, "rule_firings"), rows(t, db, "rule_messages"); n != 4 || m != 1 { // the other account's
 		t.Error("left", n, m)
@@ -119,7 +119,7 @@ func TestADamagedFiringDoesNotHideTheOthers(t *testing.T) {
 		s := db.Rules(testAccount)
 		inRules(t, s, func(tx rules.Tx) error {
 			for n := range int64(2) {
-				if err := tx.PutFiring(rules.StoredFiring{Rule: "a", Number: n + 1, Arrived: time.UnixMilli(1), Message: &message.Message{Topic: "t"}}); err != nil {
+				if err := tx.PutFiring(rules.StoredFiring{FiringKey: rules.FiringKey{Rule: "a", Number: n + 1}, Arrived: time.UnixMilli(1), Message: &message.Message{Topic: "t"}}); err != nil {
 					return err
 				}
 			}

@@ -234,6 +234,8 @@ type RuleCounts struct {
 	Executed        *int64 `json:"executed,omitzero"`
 	ParseError      *int64 `json:"parseError,omitzero"`
 	Throttled       *int64 `json:"throttled,omitzero"`
+	Dropped         *int64 `json:"dropped,omitzero"`
+	Waiting         *int64 `json:"waiting,omitzero"`
 	StatementFailed *int64 `json:"statementFailed,omitzero"`
 }
 
