@@ -110,7 +110,7 @@ func (s *Server) openConsole(context.Context) error {
 		Scope: s.scope, Host: s.config.Host[0], Profile: s.config.Profile, Limits: s.limits, RootCA: s.authority.RootPEM(), Hosts: s.authority.Hosts,
 		Registry: s.registry, Access: s.access, PKI: s.pki, IAM: s.iam, Shadows: s.shadows, Broker: s.broker,
 		Journal: s.journal, Rules: s.rules, Aliases: s.aliases, Fleets: s.fleets, Now: s.now, Log: s.log,
-		Objects: inside{s.objects}, ObjectsURL: "http://" + insideHost,
+		Objects: inside{objects: s.objects}, ObjectsURL: "http://" + insideHost,
 	})
 	return nil
 }

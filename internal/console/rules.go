@@ -105,7 +105,7 @@ func (v *visit) rule() error {
 
 // failed says whether something of a firing went wrong.
 func failed(f rules.Firing) bool {
-	return f.Outcome == rules.StatementFailed || slices.ContainsFunc(f.Actions, func(a rules.ActionResult) bool { return a.Error != "" })
+	return f.Outcome == rules.StatementFailed || f.Outcome == rules.Dropped || slices.ContainsFunc(f.Actions, func(a rules.ActionResult) bool { return a.Error != "" })
 }
 
 // shownActions lists the actions of a rule, the error action last.

@@ -71,7 +71,7 @@ func (c *Console) count() counters {
 	for _, r := range c.Rules.Stats().Rules {
 		now.rules += r.Executed
 		now.failures += failuresOf(r)
-		now.dropped += r.Throttled
+		now.dropped += r.Throttled + r.Dropped
 	}
 	return now
 }

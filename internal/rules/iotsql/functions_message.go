@@ -35,7 +35,7 @@ func messageFunctions() []Function {
 		identity("newuuid", "A new random UUID at every call, in small letters.", `"2a2a2a2a-2a2a-4a2a-aa2a-2a2a2a2a2a2a"`, V20151008, newUUID),
 		{
 			Name: "timestamp", Min: 0, Max: 0, Since: V20151008, Group: GroupEnvironment,
-			Doc:      "The milliseconds since 1970 when the rule was evaluated, the same at every call.",
+			Doc:      "The milliseconds since 1970 when the message reached the rules engine, the same at every call.",
 			Examples: []Example{example("timestamp()", "1700000000123")},
 			code:     func(ev *evaluation, _ []Value) Value { return integer(ev.timestamp().UnixMilli()) },
 		},
