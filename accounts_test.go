@@ -8,9 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	sdk "github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/google/go-cmp/cmp"
 
 	"thingd/internal/aws/sigv4"
@@ -31,10 +28,7 @@ func (c *caller) account(t *testing.T, id string) *caller {
 		Server: c.h.neighbors.get(id), Endpoint: c.h.Endpoint, roots: c.h.roots,
 		keys: sigv4.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
 	}
-	return &caller{h: other, vars: strings.NewReplacer(), client: sdk.NewFromConfig(aws.Config{
-		Region: c.h.Region, BaseEndpoint: aws.String("http://" + c.h.HTTP), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(key.ID, key.Secret, ""),
-	})}
+	return callerOf(other)
 }
 
 func TestAccountsDoNotSeeOneAnother(t *testing.T) {

@@ -161,11 +161,15 @@ func (a *IAM) ListAccessKeys(ctx context.Context, in *iamapi.ListAccessKeysReque
 		return nil, err
 	}
 	keys, err := a.IAM.AccessKeys(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	keys, next, err := iam.Cut(keys, iamPage(in.Marker, in.MaxItems, ""), func(k iam.AccessKey) string { return k.ID })
 	all := make([]iamapi.AccessKeyMetadata, len(keys))
 	for i, k := range keys {
 		all[i] = iamapi.AccessKeyMetadata{UserName: user, AccessKeyId: k.ID, Status: keyStatus(k), CreateDate: k.Created}
 	}
-	return &iamapi.ListAccessKeysResponse{AccessKeyMetadata: all, IsTruncated: truncated("")}, err
+	return &iamapi.ListAccessKeysResponse{AccessKeyMetadata: all, IsTruncated: truncated(next), Marker: next}, err
 }
 
 // UpdateAccessKey turns an access key on or off.
@@ -263,7 +267,11 @@ func without(tags []iam.Tag, key string) []iam.Tag {
 // ListRoleTags lists the tags of a role.
 func (a *IAM) ListRoleTags(ctx context.Context, in *iamapi.ListRoleTagsRequest) (*iamapi.ListRoleTagsResponse, error) {
 	r, err := a.IAM.Role(ctx, in.RoleName)
-	return &iamapi.ListRoleTagsResponse{Tags: iamTagsOut(r.Tags), IsTruncated: truncated("")}, err
+	if err != nil {
+		return nil, err
+	}
+	tags, next, err := iam.Cut(r.Tags, iamPage(in.Marker, in.MaxItems, ""), func(t iam.Tag) string { return t.Key })
+	return &iamapi.ListRoleTagsResponse{Tags: iamTagsOut(tags), IsTruncated: truncated(next), Marker: next}, err
 }
 
 // ListInstanceProfilesForRole is empty: there are no instances here. Clients ask

@@ -73,9 +73,15 @@ func (s *Service) ChangeRole(ctx context.Context, name string, change func(*Role
 				return err
 			}
 		}
+		if len(r.Tags) > tagsMax {
+			return fault.LimitExceeded("The number of tags has reached the maximum limit: %d", tagsMax)
+		}
 		return tx.PutRole(r)
 	})
 }
+
+// tagsMax bounds the tags of one role (AWS's quota).
+const tagsMax = 50
 
 // DeleteRole removes a role that has no policies (DeleteRole). Its sessions end.
 func (s *Service) DeleteRole(ctx context.Context, name string) error {

@@ -3,6 +3,8 @@ package iam
 import (
 	"context"
 	"encoding/base64"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -119,6 +121,21 @@ func page[T any](ctx context.Context, s *Service, p Page, rows func(tx Tx, after
 	})
 	if err != nil || len(all) <= size {
 		return all, "", err
+	}
+	return all[:size], base64.StdEncoding.EncodeToString([]byte(name(all[size-1]))), nil
+}
+
+// Cut gives a page of a list that is read whole because it is short: by name.
+func Cut[T any](all []T, p Page, name func(T) string) ([]T, string, error) {
+	after, err := p.after()
+	if err != nil {
+		return nil, "", err
+	}
+	all = slices.DeleteFunc(slices.Clone(all), func(one T) bool { return name(one) <= after && after != "" })
+	slices.SortFunc(all, func(a, b T) int { return strings.Compare(name(a), name(b)) })
+	size := p.size()
+	if len(all) <= size {
+		return all, "", nil
 	}
 	return all[:size], base64.StdEncoding.EncodeToString([]byte(name(all[size-1]))), nil
 }
