@@ -108,7 +108,7 @@ func (s *Server) local() http.Handler {
 func (s *Server) openConsole(context.Context) error {
 	s.console = console.New(console.Config{
 		Scope: s.scope, Host: s.config.Host[0], Profile: s.config.Profile, Limits: s.limits, RootCA: s.authority.RootPEM(), Hosts: s.authority.Hosts,
-		Registry: s.registry, Access: s.access, PKI: s.pki, IAM: s.iam, Shadows: s.shadows, Broker: s.broker,
+		Registry: s.registry, Access: s.access, PKI: s.pki, IAM: s.iam, Shadows: s.shadows, Broker: s.broker, Bridge: s.bridge,
 		Journal: s.journal, Rules: s.rules, Aliases: s.aliases, Fleets: s.fleets, Now: s.now, Log: s.log,
 		Objects: inside{objects: s.objects}, ObjectsURL: "http://" + insideHost,
 	})

@@ -216,7 +216,7 @@ func (l *link) note(f *failure) {
 		return
 	}
 	l.service.Journal.Record(why.Event{
-		Time: now, ClientID: in.ClientID, Server: in.Host, Door: "integration",
+		Time: now, ClientID: in.ClientID, Server: in.Host, Door: why.Outbound,
 		Step: stepOf(f.cause), Cause: f.cause, Detail: in.Name + ": " + f.detail,
 	})
 }

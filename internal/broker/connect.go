@@ -50,8 +50,8 @@ func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 func (c *conn) checkConnect(p *mqtt.Connect) *ending {
 	limits := &c.b.Limits
 	switch {
-	case p.Version == mqtt.V3:
-		return clientError(why.StepConnect, mqtt.UnsupportedProtocolVersion, why.ProtocolVersion, "MQTT 3.1")
+	case p.Version == mqtt.V3 && p.ClientID == "": // 3.1 wants a character at least, and knows no made-up ones
+		return clientError(why.StepConnect, mqtt.ClientIdentifierNotValid, why.ClientIDInvalid, "MQTT 3.1 with an empty client ID")
 	case p.AuthenticationMethod.Present: // no enhanced authentication [MQTT 5.0 4.12]
 		return clientError(why.StepConnect, mqtt.BadAuthenticationMethod, why.FeatureNotSupported, "authentication method %q", p.AuthenticationMethod.Value)
 	case len(p.ClientID) > limits.ClientIDBytes:
@@ -236,8 +236,8 @@ func (c *conn) keepSession(ctx context.Context, s *session, isNew bool) error {
 // welcome answers with CONNACK, and opens the session for messages behind it.
 func (c *conn) welcome(p *mqtt.Connect, present, assigned bool) {
 	limits := &c.b.Limits
-	ack := mqtt.Connack{SessionPresent: present}
-	if p.Version == mqtt.V5 { // all explicit, as SDKs check them
+	ack := mqtt.Connack{SessionPresent: present && p.Version != mqtt.V3} // 3.1 reserves the byte
+	if p.Version == mqtt.V5 {                                            // all explicit, as SDKs check them
 		ack.SessionExpiry = mqtt.Some(c.session.expiry)
 		ack.ReceiveMaximum = uint16(min(limits.ReceiveMaximum, 65535))
 		if limits.MaxQoS < mqtt.QoS2 {

@@ -31,6 +31,7 @@ import (
 
 	"thingd/internal/access"
 	"thingd/internal/arn"
+	"thingd/internal/bridge"
 	"thingd/internal/broker"
 	"thingd/internal/credentials"
 	"thingd/internal/edgefleet"
@@ -61,6 +62,7 @@ type Config struct {
 	IAM      *iam.Service
 	Shadows  *shadow.Service
 	Broker   *broker.Broker
+	Bridge   *bridge.Service
 	Journal  *journal.Journal
 	Rules    *rules.Service
 	Aliases  *credentials.Service

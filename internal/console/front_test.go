@@ -180,7 +180,10 @@ func TestPagesEscapeAndHaveNothingInline(t *testing.T) {
 	must(t, err)
 	b.post(t, "/console/buckets", url.Values{"name": {"plants"}}, http.StatusOK)
 	b.post(t, "/console/rules", url.Values{"name": {"p"}, "sql": {"SELECT \"<img src=x>\" AS x FROM 'a'"}, "description": {hostile}}, http.StatusOK)
-	fill := strings.NewReplacer("{ca}", furnish(t, h), "{thing}", "pump", "{id}", string(certs[0].ID), "{name}", "p", "{$}", "", "{bucket}", "plants")
+	b.post(t, "/console/integrations", url.Values{
+		"name": {hostile}, "host": {"localhost"}, "prefix": {hostile}, "subscribe": {"a"}, "username": {hostile},
+	}, http.StatusOK)
+	fill := strings.NewReplacer("{integration}", h.Bridge.All()[0].ID, "{ca}", furnish(t, h), "{thing}", "pump", "{id}", string(certs[0].ID), "{name}", "p", "{$}", "", "{bucket}", "plants")
 	skip := []string{"GET /console/stream", "GET /console/stream/check", "GET /console/why/stream", "GET /console/overview/stream", "GET /console/buckets/{bucket}/object", "GET /console/buckets/{bucket}/download"}
 	for _, r := range routes() {
 		method, path, _ := strings.Cut(fill.Replace(r.pattern), " ")

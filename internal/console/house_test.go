@@ -18,6 +18,7 @@ import (
 	"thingd/internal/access"
 	"thingd/internal/arn"
 	"thingd/internal/aws/wire"
+	"thingd/internal/bridge"
 	"thingd/internal/broker"
 	"thingd/internal/credentials"
 	"thingd/internal/edgefleet"
@@ -80,6 +81,9 @@ func open(t *testing.T) *house {
 		Limits: c.Limits, Store: db.Broker(scope.Account), Guard: noGuard{}, Journal: c.Journal, Now: time.Now, NewID: registry.NewUUID, Log: quiet,
 	})
 	must(t, err)
+	c.Bridge = bridge.New(bridge.Config{Store: db.Bridge(scope.Account), Broker: c.Broker, Topics: c.Limits.Topics, NewID: registry.NewUUID, Log: quiet})
+	must(t, c.Bridge.Start(ctx))
+	t.Cleanup(func() { must(t, c.Bridge.Close(context.Background())) })
 	c.Shadows = shadow.New(shadow.Config{Store: db.Shadows(scope.Account), Publisher: c.Broker, Log: quiet})
 	t.Cleanup(c.Broker.Handle(shadow.Filter, c.Shadows.Handler()))
 	c.Rules = rules.New(rules.Config{

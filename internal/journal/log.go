@@ -10,7 +10,10 @@ import (
 // logFirst tells the first event of a group.
 func (j *Journal) logFirst(e Entry) {
 	what := "client refused"
-	if e.Event.Step == why.StepConnection {
+	switch {
+	case e.Event.Door == why.Outbound:
+		what = "an integration has trouble"
+	case e.Event.Step == why.StepConnection:
 		what = "client disconnected"
 	}
 	j.tell(e.Event, what)

@@ -57,8 +57,8 @@ import (
 // Version is the protocol level a CONNECT announces.
 type Version byte
 
-// V3 is recognized so that a broker can answer such a client; its packets are
-// read and written as V4's.
+// V3 is what old control panels and boards speak; its packets are read and written
+// as V4's, but for CONNECT.
 const (
 	V3 Version = 3 // MQTT 3.1, protocol name MQIsdp
 	V4 Version = 4 // MQTT 3.1.1

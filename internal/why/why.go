@@ -164,6 +164,9 @@ const (
 	CustomAuthTTL     Disconnect = "CUSTOMAUTH_TTL_EXPIRATION"
 )
 
+// Outbound is the Door of an event in which thingd is the client: an integration.
+const Outbound = "integration"
+
 // Event is one refusal or disconnect.
 type Event struct {
 	Time      time.Time `json:"time"`
