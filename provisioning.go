@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thingd/internal/aws/sigv4"
+	"thingd/internal/function"
 	"thingd/internal/iam"
 	"thingd/internal/provisioning"
 	"thingd/internal/rules/action"
@@ -20,7 +21,7 @@ import (
 func (s *Server) openProvisioning(ctx context.Context) error {
 	s.provisioning = provisioning.New(provisioning.Config{
 		Store: s.db.Provisioning(s.config.Account), Scope: s.scope, Registry: s.registry, PKI: s.pki, Access: s.access,
-		Invoke: provisioning.Webhooks(s.config.Functions).Invoke, Objects: taskFiles{s}, Manifests: s.data.file("manifests"), Now: s.now, Log: s.log,
+		Functions: &function.Caller{URLs: s.config.Functions}, Objects: taskFiles{s}, Manifests: s.data.file("manifests"), Now: s.now, Log: s.log,
 	})
 	s.onClose(s.provisioning.Close)
 	if err := s.provisioning.Resume(ctx); err != nil {

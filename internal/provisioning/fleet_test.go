@@ -174,7 +174,7 @@ func TestAnswersComeInTheOrderOfTheRequests(t *testing.T) {
 func TestTooManyRequestsAreRefusedAtOnce(t *testing.T) {
 	hold := make(chan struct{})
 	h := newHouse(t, func(c *provisioning.Config) {
-		c.Invoke = func(context.Context, string, []byte) ([]byte, error) { <-hold; return nil, errors.New("no") }
+		c.Functions = hook(func(string, []byte) ([]byte, error) { <-hold; return nil, errors.New("no") })
 	})
 	h.template("fleet", fleet, provisioning.Hook{TargetARN: "f"})
 	d := h.device("claimant")
@@ -195,11 +195,11 @@ func TestTooManyRequestsAreRefusedAtOnce(t *testing.T) {
 func TestTokenServesOneRequestAtATime(t *testing.T) {
 	asked, hold := make(chan struct{}), make(chan struct{})
 	h := newHouse(t, func(c *provisioning.Config) {
-		c.Invoke = func(context.Context, string, []byte) ([]byte, error) {
+		c.Functions = hook(func(string, []byte) ([]byte, error) {
 			close(asked)
 			<-hold
 			return []byte(`{"allowProvisioning":true}`), nil
-		}
+		})
 	})
 	h.template("fleet", fleet, provisioning.Hook{TargetARN: "f"})
 	d, twin := h.device("claimant"), h.device("twin")
@@ -287,19 +287,29 @@ func TestCBORAnswersAreForSmallParsers(t *testing.T) {
 	same(t, map[string]any{"statusCode": uint64(400), "errorCode": "InvalidRequest", "errorMessage": "The payload cannot be read."}, no)
 }
 
+// hook is a function behind a hook.
+type hook func(function string, payload []byte) ([]byte, error)
+
+func (h hook) Call(_ context.Context, function string, payload []byte, limit time.Duration) ([]byte, error) {
+	if limit != 5*time.Second {
+		return nil, fmt.Errorf("the hook has %v", limit)
+	}
+	return h(function, payload)
+}
+
 func TestHookHasTheLastWord(t *testing.T) {
 	var asked map[string]any
 	var answer string
 	var failure error
 	h := newHouse(t, func(c *provisioning.Config) {
-		c.Invoke = func(_ context.Context, function string, payload []byte) ([]byte, error) {
+		c.Functions = hook(func(function string, payload []byte) ([]byte, error) {
 			if function != "arn:f" {
 				t.Errorf("asked %s", function)
 			}
 			asked = nil
 			must(t, json.Unmarshal(payload, &asked))
 			return []byte(answer), failure
-		}
+		})
 	})
 	h.template("fleet", fleet, provisioning.Hook{TargetARN: "arn:f"})
 	d := h.device("claimant")

@@ -1,23 +1,25 @@
 package provisioning
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"time"
 
 	"thingd/internal/fault"
 	"thingd/internal/pki"
 )
 
-const (
-	hookTimeout   = 5 * time.Second // AWS's
-	hookAnswerMax = 64 << 10        // bytes
-)
+// hookTimeout bounds a hook's answer; AWS's.
+const hookTimeout = 5 * time.Second
+
+// Functions calls functions; function.Caller does.
+type Functions interface {
+	// Call sends event to a function and gives the answer, which must come within
+	// limit.
+	Call(ctx context.Context, functionARN string, event []byte, limit time.Duration) ([]byte, error)
+}
 
 // hookEvent is what a pre-provisioning hook is told.
 type hookEvent struct {
@@ -60,48 +62,16 @@ type hookAnswer struct {
 }
 
 func (s *Service) callHook(ctx context.Context, hook Hook, event hookEvent) (answer hookAnswer, err error) {
-	if s.invoke == nil {
+	if s.functions == nil {
 		return answer, fmt.Errorf("no function is configured for %s", hook.TargetARN)
 	}
 	payload, err := json.Marshal(event)
 	if err != nil {
 		return answer, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
-	defer cancel()
-	text, err := s.invoke(ctx, hook.TargetARN, payload)
+	text, err := s.functions.Call(ctx, hook.TargetARN, payload, hookTimeout)
 	if err != nil {
 		return answer, err
 	}
-	if len(text) > hookAnswerMax {
-		return answer, fmt.Errorf("the hook's answer is longer than %d bytes", hookAnswerMax)
-	}
 	return answer, json.Unmarshal(text, &answer)
-}
-
-// Webhooks are addresses that are called in place of functions: the function's
-// ARN to a URL, which gets the event as the body of a POST and answers with
-// status 200 and the function's result.
-type Webhooks map[string]string
-
-// Invoke calls the address of a function; it fits Config.Invoke.
-func (w Webhooks) Invoke(ctx context.Context, functionARN string, payload []byte) ([]byte, error) {
-	url, ok := w[functionARN]
-	if !ok {
-		return nil, fmt.Errorf("no address is configured for the function %s", functionARN)
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(payload))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", url, answer.Status)
-	}
-	return io.ReadAll(io.LimitReader(answer.Body, hookAnswerMax+1))
 }

@@ -36,10 +36,9 @@ type Config struct {
 	PKI      *pki.Service
 	Access   *access.Service
 
-	// Invoke calls the function behind a pre-provisioning hook and gives its
-	// answer; Webhooks.Invoke is one. nil: there are no functions, and templates
-	// with a hook let no device in.
-	Invoke func(ctx context.Context, functionARN string, payload []byte) ([]byte, error)
+	// Functions calls the function behind a pre-provisioning hook. nil: there are
+	// none, and templates with a hook let no device in.
+	Functions Functions
 
 	// Objects holds the files of registration tasks. nil: tasks are refused.
 	Objects Objects
@@ -60,7 +59,7 @@ type Service struct {
 	registry  *registry.Service
 	pki       *pki.Service
 	access    *access.Service
-	invoke    func(ctx context.Context, functionARN string, payload []byte) ([]byte, error)
+	functions Functions
 	objects   Objects
 	manifests string
 	now       func() time.Time
@@ -81,7 +80,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, scope: c.Scope, registry: c.Registry, pki: c.PKI, access: c.Access,
-		invoke: c.Invoke, objects: c.Objects, manifests: c.Manifests, now: c.Now, newID: c.NewID, log: c.Log,
+		functions: c.Functions, objects: c.Objects, manifests: c.Manifests, now: c.Now, newID: c.NewID, log: c.Log,
 	}
 	if s.now == nil {
 		s.now = time.Now
