@@ -5,14 +5,17 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"thingd/internal/credentials"
 	"thingd/internal/edgefleet"
 	"thingd/internal/iam"
+	"thingd/internal/message"
 	"thingd/internal/pki"
 	"thingd/internal/registry"
+	"thingd/internal/shadow"
 )
 
 // furnish makes one of everything that the pages are about, named p, and gives
@@ -230,5 +233,41 @@ func TestTagsAreThoseOfTheForm(t *testing.T) {
 		f := form("b", "4")
 		f.Set("back", back)
 		b.post(t, "/console/tags", f, http.StatusOK) // and the browser stays here
+	}
+}
+
+func TestMistakesInAShadowAreShownWhereTheyAre(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	body := b.post(t, "/console/things/pump/shadow", url.Values{"document": {"{\r\n  \"state\": {\r\n    \"desired\": {1}\r\n  }\r\n}"}}, http.StatusBadRequest)
+	has(t, body, "Line 3, column 17:", `data-line="3" data-column="17"`)
+	lacks(t, b.post(t, "/console/things/pump/shadow", url.Values{"document": {`{"state":{"other":1}}`}}, http.StatusBadRequest), "data-line")
+}
+
+func TestTheHistoryOfAShadowShowsWhoChangedWhat(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	has(t, b.get(t, "/console/things/pump/shadow/history", http.StatusOK), "No change yet")
+	b.post(t, "/console/things/pump/shadow", url.Values{"document": {`{"state":{"desired":{"on":true}}}`}}, http.StatusOK)
+	device := message.Origin{Kind: message.FromDevice, ClientID: "<b>pump</b>", Principal: strings.Repeat("ab", 32)}
+	h.Broker.Publish(message.Message{Topic: "$aws/things/pump/shadow/update", Payload: []byte(`{"state":{"reported":{"on":true}},"clientToken":"t-1"}`), QoS: 1, Origin: device}, nil)
+	wait(t, func() bool { return len(h.Shadows.History(shadow.ID{Thing: "pump"})) == 2 })
+	body := b.get(t, "/console/things/pump/shadow/history", http.StatusOK)
+	has(t, body, "t-1", "&lt;b&gt;pump&lt;/b&gt;", "/console/certificates/abab", "arn:aws:iam::123456789012:root", "<ins>+   &#34;reported&#34;: {</ins>")
+	body = b.get(t, "/console/things/pump/shadow/history?version=1", http.StatusOK)
+	has(t, body, "<ins>+   &#34;desired&#34;: {</ins>")
+	has(t, b.get(t, "/console/things/pump/shadow/history?version=1&with=2", http.StatusOK), "<del>-   &#34;reported&#34;: {</del>")
+	b.post(t, "/console/things/pump/shadow/delete", url.Values{}, http.StatusOK)
+	has(t, b.get(t, "/console/things/pump/shadow/history?version=3", http.StatusOK), ">deleted<", "<del>-   &#34;desired&#34;: {</del>")
+	b.get(t, "/console/things/pump/shadow/history?name=other&version=x&with=y", http.StatusOK)
+}
+
+// wait waits for what must come.
+func wait(t *testing.T, come func() bool) {
+	t.Helper()
+	for start := time.Now(); !come(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > patience {
+			t.Fatal("it does not come")
+		}
 	}
 }

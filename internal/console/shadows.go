@@ -15,6 +15,8 @@ type shadowPage struct {
 	Document    string // indented JSON
 	Edited      string // what the editor holds
 	Problem     string
+	At          position // of the problem, in the editor
+	Changes     int      // that are remembered
 }
 
 // emptyShadow is what the editor of a shadow that is not there begins with.
@@ -48,6 +50,7 @@ func shadowPath(id shadow.ID) string {
 func (v *visit) readShadow(id shadow.ID) (shadowPage, error) {
 	page := shadowPage{Thing: id.Thing, Name: id.Name}
 	text, err := v.Shadows.Get(v.r.Context(), id)
+	page.Changes = len(v.Shadows.History(id))
 	if fault.Is(err, fault.CodeNotFound) {
 		return page, nil
 	}
@@ -78,7 +81,7 @@ func (v *visit) saveShadow() error {
 		return err
 	}
 	v.note("shadow", id.Name)
-	edited := v.r.PostForm.Get("document")
+	edited := plainLines(v.r.PostForm.Get("document"))
 	request, err := v.updateOf([]byte(edited))
 	if err == nil {
 		_, err = v.Shadows.Update(v.r.Context(), id, request)
@@ -91,6 +94,7 @@ func (v *visit) saveShadow() error {
 		return readErr
 	}
 	page.Edited, page.Problem = edited, v.sentence(err)
+	page.At, _ = jsonMistake(edited)
 	return v.renderWith(statusOf(err), "shadow", page)
 }
 
@@ -116,11 +120,12 @@ func (v *visit) deleteShadow() error {
 	if _, err := v.Shadows.Delete(v.r.Context(), id); err != nil {
 		return err
 	}
-	return v.to(thingPath(id.Thing), "deleted")
+	return v.to(shadowPath(id), "deleted")
 }
 
 var shadowRoutes = []route{
 	{"GET /console/things/{thing}/shadow", (*visit).shadow},
+	{"GET /console/things/{thing}/shadow/history", (*visit).shadowHistory},
 	{"POST /console/things/{thing}/shadow", (*visit).saveShadow},
 	{"POST /console/things/{thing}/shadow/delete", (*visit).deleteShadow},
 }

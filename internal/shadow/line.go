@@ -17,7 +17,8 @@ type pending struct {
 	request request
 	topic   string         // of the request; the answers go to topics below it
 	mqtt    bool           // it came by MQTT: refusals and gets are answered there too
-	origin  message.Origin // of an MQTT request
+	origin  message.Origin // of an MQTT request; of a call, its principal
+	payload []byte         // what was sent
 
 	// done is called once, when the outcome and what it announces are durable.
 	done func(reply []byte, err error)
@@ -85,6 +86,7 @@ func (s *Service) serve(id ID, l *line) {
 	for batch := s.take(id, l); batch != nil; batch = s.take(id, l) {
 		outcomes := s.settle(id, batch)
 		for i, p := range batch {
+			s.remember(id, p, outcomes[i])
 			s.announce(p, outcomes[i])
 		}
 	}

@@ -26,7 +26,7 @@ func (s *Service) handle(m message.Message, done message.Done) {
 		done(nil)
 		return
 	}
-	p := &pending{topic: m.Topic, mqtt: true, origin: m.Origin}
+	p := &pending{topic: m.Topic, mqtt: true, origin: m.Origin, payload: m.Payload}
 	p.done = func(_ []byte, err error) { s.acknowledge(p, err, done) }
 	p.request = request{verb: v, now: s.now()}
 	err := id.check()

@@ -32,8 +32,9 @@ func (s shadow) expects(version int64) bool {
 
 // outcome is what a request came to.
 type outcome struct {
-	err   error  // why it was refused; the rest is then empty
-	reply []byte // the accepted document
+	err     error  // why it was refused; the rest is then empty
+	version int64  // of the shadow, where the request changed it
+	reply   []byte // the accepted document
 
 	delta, documents []byte // what else is announced; nil for nothing
 }
@@ -47,7 +48,7 @@ func (l Limits) play(id ID, s shadow, r request) (shadow, outcome) {
 	case !s.live():
 		return s, outcome{err: errAbsent(id)}
 	case r.verb == deleting:
-		return s.tombstone(r.now), outcome{reply: deleted(s, r)}
+		return s.tombstone(r.now), outcome{version: s.Version + 1, reply: deleted(s, r)}
 	}
 	return s, outcome{reply: got(s, r)}
 }
@@ -65,6 +66,7 @@ func (l Limits) update(s shadow, r request) (shadow, outcome) {
 		return s, outcome{err: errTooLarge()}
 	}
 	return next, outcome{
+		version:   next.Version,
 		reply:     updated(next, r),
 		delta:     differs(next, r),
 		documents: changed(s, next, r),

@@ -1,6 +1,7 @@
 package shadow
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"thingd/internal/aws/wire"
 	"thingd/internal/fault"
 	"thingd/internal/message"
 )
@@ -34,6 +36,7 @@ type Service struct {
 	limits    Limits
 	log       *slog.Logger
 	cache     cache
+	history   history
 
 	mu         sync.Mutex
 	closed     bool
@@ -99,9 +102,11 @@ func (s *Service) ask(ctx context.Context, v verb, id ID, payload []byte) ([]byt
 		err   error
 	}
 	answers := make(chan answer, 1)
-	err = s.admit(id, &pending{request: r, topic: id.topic(v), done: func(reply []byte, err error) {
+	p := &pending{request: r, topic: id.topic(v), payload: payload, done: func(reply []byte, err error) {
 		answers <- answer{reply, err}
-	}})
+	}}
+	p.origin.Principal = principalOf(wire.CallerFrom(ctx))
+	err = s.admit(id, p)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +116,11 @@ func (s *Service) ask(ctx context.Context, v verb, id ID, payload []byte) ([]byt
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// principalOf names whoever calls over HTTPS, for the shadow's history.
+func principalOf(c wire.Caller) string {
+	return cmp.Or(c.ARN, c.CertificateID, c.Principal)
 }
 
 // The page sizes of ListNamedShadowsForThing (service model of iot-data).
