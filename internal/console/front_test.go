@@ -199,6 +199,9 @@ func TestPagesEscapeAndHaveNothingInline(t *testing.T) {
 			if strings.Contains(body, "<img") {
 				t.Errorf("the page has a stranger's markup:\n%s", body)
 			}
+			if twice := repeated(identifiers.FindAllString(body, -1)); twice != "" {
+				t.Errorf("the page has %s twice", twice)
+			}
 			if found := inline.FindString(body); found != "" {
 				t.Errorf("the page has %q", found)
 			}

@@ -159,6 +159,7 @@ func (v *visit) setInline(kind iam.Kind, again func(granted) error) error {
 	if failed != nil {
 		return failed
 	}
+	v.refused = err
 	g.Edited, g.Wrong, g.At = edited, v.sentence(err), mistakeIn(edited.Document, v.sentence(err))
 	return again(g)
 }

@@ -66,6 +66,7 @@ func (v *visit) outcomeOf(problem error) outcome {
 	if problem == nil {
 		return outcome{Status: http.StatusOK}
 	}
+	v.refused = problem
 	return outcome{statusOf(problem), v.sentence(problem)}
 }
 

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -269,5 +270,30 @@ func wait(t *testing.T, come func() bool) {
 		if time.Since(start) > patience {
 			t.Fatal("it does not come")
 		}
+	}
+}
+
+var identifiers = regexp.MustCompile(`<[^>]* id="[^"]+"`)
+
+// repeated gives the first ID that comes twice: scripts and labels would find
+// the wrong element.
+func repeated(tags []string) string {
+	seen := map[string]bool{}
+	for _, tag := range tags {
+		id := tag[strings.LastIndex(tag, " id="):]
+		if seen[id] {
+			return id
+		}
+		seen[id] = true
+	}
+	return ""
+}
+
+func TestARefusedFormIsNoChangeInTheLog(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	b.post(t, "/console/thinggroups", url.Values{"name": {"<b>"}}, http.StatusBadRequest)
+	if log := h.log.String(); strings.Contains(log, "a change was made") || !strings.Contains(log, "a change was refused") {
+		t.Errorf("the log is\n%s", log)
 	}
 }

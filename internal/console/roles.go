@@ -126,6 +126,7 @@ func (v *visit) setTrust() error {
 	if failed != nil {
 		return failed
 	}
+	v.refused = err
 	return v.showRole(statusOf(err), g, func(page *rolePage) {
 		page.Trusting, page.Mistaken, page.TrustAt = text, v.sentence(err), mistakeIn(text, v.sentence(err))
 	})

@@ -93,6 +93,7 @@ func (v *visit) saveShadow() error {
 	if readErr != nil {
 		return readErr
 	}
+	v.refused = err
 	page.Edited, page.Problem = edited, v.sentence(err)
 	page.At, _ = jsonMistake(edited)
 	return v.renderWith(statusOf(err), "shadow", page)

@@ -153,7 +153,7 @@ func (v *visit) createThing() error {
 	}
 	err := v.makeThing(form)
 	if err != nil {
-		form.Problem = v.sentence(err)
+		v.refused, form.Problem = err, v.sentence(err)
 		return v.renderThingForm(statusOf(err), form)
 	}
 	if form.Bare {

@@ -24,6 +24,7 @@ type visit struct {
 	actor   *iam.Actor
 	lang    string
 	audit   []any // what the log says of a change, beside who and what
+	refused error // why a form was shown again
 	trial   bool  // the POST changed nothing and is not logged
 }
 
@@ -116,7 +117,10 @@ func (v *visit) change(handle func(*visit) error) {
 		v.fail(err)
 		return
 	}
-	if !v.trial {
+	switch {
+	case v.refused != nil:
+		v.Log.Warn("console: a change was refused", append(what, "error", v.refused)...)
+	case !v.trial:
 		v.Log.Info("console: a change was made", what...)
 	}
 }

@@ -121,7 +121,7 @@ func (c *chrome) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 // click presses the visible link or button of this text.
 func (c *chrome) click(t *testing.T, text string) {
 	t.Helper()
-	c.run(t, chromedp.Click(`//main//*[self::a or self::button or self::label][normalize-space()="`+text+`"]`, chromedp.NodeVisible))
+	c.run(t, chromedp.Click(`//main//*[self::a or self::button or self::label or self::summary][normalize-space()="`+text+`"]`, chromedp.NodeVisible))
 }
 
 // visit presses a link of the navigation.
