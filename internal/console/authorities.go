@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/url"
 
 	"thingd/internal/fault"
@@ -37,13 +38,14 @@ func (v *visit) authorities() error {
 	return v.render("authorities", page)
 }
 
-// subjectOf gives the name in a certificate; "" where it cannot be read.
+// subjectOf gives the common name in a certificate or, without one, all of its
+// name; "" where it cannot be read.
 func subjectOf(text string) string {
 	cert, err := leafOf(text)
 	if err != nil {
 		return ""
 	}
-	return cert.Subject.String()
+	return cmp.Or(cert.Subject.CommonName, cert.Subject.String())
 }
 
 // authorityForm is the wizard that registers a CA.

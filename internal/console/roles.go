@@ -47,15 +47,15 @@ func trustOf(services []string) string {
 	if len(services) == 0 {
 		services = trusted
 	}
-	type statement struct {
+	type entry struct {
 		Effect    string
 		Principal map[string][]string
 		Action    string
 	}
-	text, err := json.MarshalIndent(map[string]any{
-		"Version":   "2012-10-17",
-		"Statement": []statement{{"Allow", map[string][]string{"Service": services}, "sts:AssumeRole"}},
-	}, "", "  ")
+	text, err := json.MarshalIndent(struct {
+		Version   string
+		Statement []entry
+	}{"2012-10-17", []entry{{"Allow", map[string][]string{"Service": services}, "sts:AssumeRole"}}}, "", "  ")
 	if err != nil {
 		panic("a document of strings does not encode: " + err.Error())
 	}

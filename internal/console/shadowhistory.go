@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"thingd/internal/pki"
 	"thingd/internal/shadow"
@@ -102,6 +103,9 @@ func (v *view) Changer(c changed) changer { return changer{v, c} }
 
 // One is the change that is shown.
 func (p historyPage) One() changed { return *p.Shown }
+
+// Author is the end of an ARN, which says who it is: root, user/ann.
+func (c changed) Author() string { return c.Principal[strings.LastIndexByte(c.Principal, ':')+1:] }
 
 // Path is the address of the page that shows the newest change.
 func (p historyPage) Path() string { return p.At(0) }

@@ -89,7 +89,7 @@ func TestConsoleMakesAThingThatConnects(t *testing.T) {
 	c.sees(t, "#shadow-document", `"wait_time": 5`)
 	c.fill(t, "#document", `{"state":{"desired":{"wait_time":10}}`)
 	c.click(t, "Save")
-	c.sees(t, ".problem", "Line 1, column 38:")
+	c.sees(t, ".problem", "Line 1, column 37:")
 	c.shoot(t, "shadow-mistake")
 	c.fill(t, "#document", `{"state":{"desired":{"wait_time":10},"reported":{"wait_time":5}}}`)
 	c.click(t, "Save")
@@ -189,10 +189,9 @@ func TestConsoleRegistersACA(t *testing.T) {
 	c.sees(t, "dd", "CN=mine")
 	c.visit(t, "Certificates")
 	c.click(t, "Other ways…")
-	text, err := os.ReadFile(filepath.Join(dir, "device.pem"))
-	must(t, err)
 	c.click(t, "a CA that is registered here")
-	c.fill(t, "#pem", string(text))
+	c.run(t, chromedp.SetUploadFiles(chromedp.CSS("#pem-file"), []string{filepath.Join(dir, "device.pem")}))
+	c.holds(t, `document.querySelector("#pem").value.includes("BEGIN CERTIFICATE")`)
 	c.run(t, chromedp.Click(chromedp.CSS(`form[action$="/register"] button`)))
 	c.sees(t, "dd", "CN=My device CA")
 	c.sees(t, "main .status", "expires soon")
@@ -237,6 +236,7 @@ func TestConsoleMakesAnEdgeFleet(t *testing.T) {
 
 	c.visit(t, "Certificates")
 	c.click(t, "Create certificate")
+	c.sees(t, "h1", "Certificate created")
 	id := regexp.MustCompile(`([0-9a-f]{64})-certificate\.pem\.crt`).FindStringSubmatch(c.text(t, "main"))[1]
 	for _, file := range []string{"-certificate.pem.crt", "-private.pem.key"} {
 		c.run(t, chromedp.Click(chromedp.CSS(`[data-save$="`+file+`"]`)))
@@ -285,7 +285,7 @@ func TestConsoleMakesAnEdgeFleet(t *testing.T) {
 	c.click(t, "Download")
 	c.downloaded(t, "credentials")
 	c.click(t, "Next")
-	c.sees(t, "th", "AKIA")
+	c.sees(t, "main li", "AKIA")
 	c.shoot(t, "user")
 }
 
