@@ -166,9 +166,9 @@ func reason(err error) string {
 }
 
 // endOf says why a job ended: that it was made to counts before what followed
-// from it.
+// from it, which may be nothing where it was at its last lines.
 func endOf(work context.Context, err error) error {
-	if err != nil && work.Err() != nil {
+	if work.Err() != nil {
 		return context.Cause(work)
 	}
 	return err

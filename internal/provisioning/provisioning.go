@@ -11,7 +11,9 @@
 // All but the last evaluate a provisioning template (package template) to a plan
 // and carry it out (register.go). A plan touches three packages that commit each
 // on their own, so it is carried out step by step and taken back where a later
-// step fails; a crash in between leaves what the next try finds and uses.
+// step fails; a crash in between leaves what the next try finds and uses. Tasks
+// and imports note what became of each line (outcome.go) and go on behind it when
+// the server is back.
 package provisioning
 
 import (

@@ -296,6 +296,27 @@ func TestTornLineEndsAsIfItHadNotBeen(t *testing.T) {
 	}
 }
 
+// forgetful is a store that cannot keep outcomes.
+type forgetful struct{ provisioning.Store }
+
+func (f forgetful) Update(ctx context.Context, fn func(provisioning.Tx) error) error {
+	return f.Store.Update(ctx, func(tx provisioning.Tx) error { return fn(withoutOutcomes{tx}) })
+}
+
+type withoutOutcomes struct{ provisioning.Tx }
+
+func (withoutOutcomes) PutOutcome(string, provisioning.Outcome) error { return errors.New("disk full") }
+
+func TestTaskThatCannotKeepItsOutcomesFails(t *testing.T) {
+	b := &bucket{files: map[string]string{"in": "{}"}}
+	h := newHouse(t, func(c *provisioning.Config) { c.Objects, c.Store = b, forgetful{c.Store} })
+	task, err := h.StartTask(t.Context(), bulk, "b", "in", "r")
+	must(t, err)
+	got := h.ended(task.ID)
+	same(t, provisioning.Failed, got.Status)
+	same(t, "the outcome of line 1 cannot be kept: disk full", got.Message)
+}
+
 func TestTaskWhoseInputWasChangedMeanwhileFails(t *testing.T) {
 	b := &bucket{files: map[string]string{"in": "x"}, version: "2"}
 	h := newHouse(t, func(c *provisioning.Config) { c.Objects = b })

@@ -172,6 +172,11 @@ func TestPKICAs(t *testing.T) {
 			if diff := cmp.Diff([]pki.CA{ca, other}, all); diff != "" || err != nil {
 				t.Error(err, diff)
 			}
+			for account, want := range map[string]bool{testAccount: false, "444455556666": true} {
+				if elsewhere, err := tx.In(account).DefaultCAElsewhere("c1"); elsewhere != want || err != nil {
+					t.Errorf("account %s finds the CA elsewhere: %v, %v", account, elsewhere, err)
+				}
+			}
 			withTemplate, err := tx.CAs(pki.Listing{Template: "t1", Limit: 9})
 			if diff := cmp.Diff([]pki.CA{ca}, withTemplate); diff != "" || err != nil {
 				t.Error(err, diff)
