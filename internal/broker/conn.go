@@ -57,14 +57,15 @@ type conn struct {
 	parked atomic.Bool // nobody reads: see Parking
 
 	// The reader's own.
-	*desk   // nil while parked, and when all is over
-	routes  map[string]*route
-	aliases map[uint16][]byte
-	will    *will
-	untidy  bool // the session has something for the store
-	rate    bucket
-	bytes   bucket
-	told    time.Time // when the journal last heard that messages came too fast
+	*desk    // nil while parked, and when all is over
+	routes   map[string]*route
+	aliases  map[uint16][]byte
+	will     *will
+	untidy   bool // the session has something for the store
+	rate     bucket
+	bytes    bucket
+	patience press     // what the client's messages have waited for slow readers
+	told     time.Time // when the journal last heard that messages came too fast
 
 	acks   acks
 	nobody promise // for messages whose arrival nobody waits for

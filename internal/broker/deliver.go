@@ -18,7 +18,9 @@ type delivery struct {
 	work    *batch   // whose outboxes are flushed later; nil: at once
 	frames  *frames
 	promise *promise
-	slow    *session // with a queue that the publisher should wait for
+
+	patience *press   // of the publisher's; nil for those who do not wait
+	slow     *session // with a queue that the publisher should wait for
 
 	// What the store must have before the promise is kept: the entries of
 	// queues, and the packet identifier of a publisher's QoS 2 message.

@@ -185,7 +185,7 @@ func (c *conn) accept(p *mqtt.Publish, r *route, now time.Time) *ending {
 	c.b.stats.PublishInBytes.Add(int64(len(m.Payload)))
 	c.frames.reset()
 	d := &c.delivery
-	*d = delivery{m: m, now: now, from: c.session, work: &c.work, frames: &c.frames, promise: &c.nobody}
+	*d = delivery{m: m, now: now, from: c.session, work: &c.work, frames: &c.frames, promise: &c.nobody, patience: &c.patience}
 	if p.QoS == mqtt.QoS0 {
 		c.b.spread(d, r)
 		return nil

@@ -8,16 +8,17 @@ import "time"
 //
 // A publisher's reader waits after the message, holding no lock, for a short time and
 // never for its own session, so two that wait for each other both go on. What a
-// session has cost publishers in time is bounded, and forgiven slowly.
+// session has cost publishers in time is bounded, and so is what one publisher spends
+// on many slow sessions; both are forgiven slowly.
 type press struct {
-	cost time.Duration // that publishers have waited
+	cost time.Duration // of the waiting
 	at   time.Time     // when cost was worked out
 	room chan struct{} // closed when there is room; nil when nobody waits
 }
 
 const (
 	pressOnce    = 50 * time.Millisecond // a publisher waits for one message
-	pressMax     = time.Second           // all publishers together wait for one session,
+	pressMax     = time.Second           // all wait for one session, and one for all,
 	pressForgive = 10                    // and again after so many times as long
 	pressBeyond  = 2                     // times its bounds, a queue takes meanwhile
 )
@@ -26,11 +27,12 @@ const (
 // wait. The caller holds s.mu.
 func (s *session) mayPress(d *delivery, stored bool) bool {
 	limits := &s.b.Limits
-	if stored || d.from == nil || d.from == s ||
+	if stored || d.patience == nil || d.from == s ||
 		s.queue.size() >= pressBeyond*limits.QueueMessages || s.queue.bytes > pressBeyond*limits.OutboxBytes {
 		return false
 	}
-	if s.press.owed(time.Now()) >= pressMax {
+	now := time.Now()
+	if s.press.owed(now) >= pressMax || d.patience.owed(now) >= pressMax {
 		return false
 	}
 	d.slow = s
@@ -69,11 +71,14 @@ func (c *conn) waitForSlow(d *delivery) {
 	case <-pause.C:
 	case <-c.ended:
 	}
+	now := time.Now()
+	c.patience.add(now, now.Sub(began))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	s.press.cost = s.press.owed(now) + now.Sub(began)
+	s.press.add(now, now.Sub(began))
 }
+
+func (p *press) add(now time.Time, waited time.Duration) { p.cost = p.owed(now) + waited }
 
 // awaitRoom gives a channel that is closed when the queue has room.
 func (s *session) awaitRoom() <-chan struct{} {

@@ -97,3 +97,38 @@ func TestFloodersDoNotWaitForEver(t *testing.T) {
 		t.Fatal("nobody was cut")
 	}
 }
+
+// Many slow readers do not each cost a publisher its time: its messages go on.
+func TestManySlowReadersCostLittle(t *testing.T) {
+	limits := broker.AWS()
+	limits.QueueMessages, limits.SendMaximum, limits.PublishRate = 2, 1, 0
+	w := newWorld(t, limits)
+	w.listen()
+	for i := range 60 {
+		sub, _, err := w.enter(fmt.Sprintf("sub-%d", i), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sub.Close()
+		ask := &mqtt.Subscribe{PacketID: 1, Subscriptions: []mqtt.Subscription{{Filter: "t", QoS: mqtt.QoS1}}}
+		if err := sub.send(ask); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sub.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pub, _, err := w.enter("pub", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pub.Close()
+	for id := range uint16(100) {
+		if err := pub.send(&mqtt.Publish{QoS: mqtt.QoS1, PacketID: id + 1, Topic: []byte("t")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pub.next(); err != nil { // it would be 60 seconds
+			t.Fatal(err)
+		}
+	}
+}
