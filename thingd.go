@@ -353,7 +353,7 @@ func (s *Server) housekeeping(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
-		for _, purge := range []func(context.Context) error{s.shadows.Purge, s.pki.PurgeClaims, s.provisioning.Purge, s.iam.Purge} {
+		for _, purge := range []func(context.Context) error{s.shadows.Purge, s.pki.PurgeClaims, s.provisioning.Purge, s.iam.Purge, s.warnOfExpiry} {
 			if err := purge(ctx); err != nil && ctx.Err() == nil {
 				s.log.Error("housekeeping failed", "error", err)
 			}

@@ -97,6 +97,8 @@ func happened(e why.Event) string {
 		return "HTTP request refused"
 	case why.StepConnection:
 		return "disconnected"
+	case why.StepCertificate:
+		return "certificate"
 	}
 	return printable(string(e.Step)) + " refused"
 }

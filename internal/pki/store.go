@@ -37,6 +37,12 @@ type Tx interface {
 	// DefaultCAElsewhere says whether another account has the CA in ModeDefault.
 	DefaultCAElsewhere(id CertificateID) (bool, error)
 
+	// Expiring lists certificates that are ACTIVE, or CAs that are, whose owner
+	// was warned last at warnedDays before their end (0: never), and which end
+	// before the time.
+	Expiring(ca bool, warnedDays int, before time.Time, limit int) ([]Expiring, error)
+	SetWarned(ca bool, id CertificateID, days int) error
+
 	RegistrationCode() (string, bool, error)
 	PutRegistrationCode(code string) error
 	DeleteRegistrationCode() error

@@ -227,3 +227,56 @@ func TestPKIRegistrationCodeAndProviders(t *testing.T) {
 		})
 	})
 }
+
+func TestPKIExpiringCertificates(t *testing.T) {
+	end := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	eachEngine(t, func(t *testing.T, db *DB) {
+		pkiUpdate(t, db, func(tx pki.Tx) error {
+			for _, c := range []struct {
+				id     string
+				status pki.Status
+				claim  bool
+				end    time.Time
+			}{{"b", pki.Active, false, end}, {"a", pki.Active, false, end}, {"early", pki.Active, false, end.Add(-time.Hour)},
+				{"idle", pki.Inactive, false, end}, {"claim", pki.Active, true, end}, {"late", pki.Active, false, end.Add(time.Hour)}} {
+				cert := pkiCertificate(c.id, 1)
+				cert.Status, cert.Claim, cert.NotAfter = c.status, c.claim, c.end
+				if err := tx.PutCertificate(cert); err != nil {
+					return err
+				}
+			}
+			return tx.PutCA(pki.CA{ID: "ca", Active: true, NotAfter: end})
+		})
+		expiring := func(ca bool, warned, limit int) (ids []pki.CertificateID) {
+			t.Helper()
+			pkiView(t, db, func(tx pki.Tx) error {
+				found, err := tx.Expiring(ca, warned, end.Add(time.Second), limit)
+				for _, e := range found {
+					ids = append(ids, e.ID)
+				}
+				return err
+			})
+			return ids
+		}
+		want := func(want []pki.CertificateID, got []pki.CertificateID) {
+			t.Helper()
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		}
+		want([]pki.CertificateID{"early", "a"}, expiring(false, 0, 2))
+		want([]pki.CertificateID{"ca"}, expiring(true, 0, 2))
+		pkiUpdate(t, db, func(tx pki.Tx) error {
+			for _, err := range []error{tx.SetWarned(false, "early", 30), tx.SetWarned(true, "ca", 7)} {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		want([]pki.CertificateID{"a", "b"}, expiring(false, 0, 9))
+		want([]pki.CertificateID{"early"}, expiring(false, 30, 9))
+		want(nil, expiring(true, 0, 9))
+		want([]pki.CertificateID{"ca"}, expiring(true, 7, 9))
+	})
+}

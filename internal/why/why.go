@@ -24,6 +24,9 @@ const (
 	StepReceive    Step = "receive"
 	StepHTTP       Step = "http"
 	StepConnection Step = "connection" // it was connected, and is not any more
+
+	// StepCertificate is no step of a client's: something is about its certificate.
+	StepCertificate Step = "certificate"
 )
 
 // Cause is the reason, one word for programs; causes explains each to people.
@@ -41,6 +44,7 @@ const (
 	CertificateRevoked   Cause = "CERTIFICATE_REVOKED"
 	CertificatePending   Cause = "CERTIFICATE_PENDING"
 	CertificateExpired   Cause = "CERTIFICATE_EXPIRED"
+	CertificateExpiring  Cause = "CERTIFICATE_EXPIRING"
 	CertificateWithdrawn Cause = "CERTIFICATE_WITHDRAWN"
 	SignatureInvalid     Cause = "SIGNATURE_INVALID"
 	AuthorizerRefused    Cause = "AUTHORIZER_REFUSED"
@@ -97,6 +101,7 @@ var causes = map[Cause]text{
 	CertificateRevoked:   {"the client's certificate is REVOKED, for good", "give the device a new certificate"},
 	CertificatePending:   {"the client's certificate waits for activation or transfer", "finish its provisioning, or activate it with aws iot update-certificate"},
 	CertificateExpired:   {"the client's certificate has expired, or is not valid yet", "check the device's clock and issue a new certificate"},
+	CertificateExpiring:  {"a certificate that is in use expires soon, or has", "give the device a new certificate in time, and deactivate this one"},
 	CertificateWithdrawn: {"the certificate was deactivated while the client was connected", "activate it again, or give the device a new one"},
 	SignatureInvalid:     {"the request's signature is not valid", "check access key, secret, region, clock and the host name that was signed"},
 	AuthorizerRefused:    {"the custom authorizer refused the client", "look at the authorizer's answer"},
