@@ -236,8 +236,9 @@ func (c *conn) keepSession(ctx context.Context, s *session, isNew bool) error {
 // welcome answers with CONNACK, and opens the session for messages behind it.
 func (c *conn) welcome(p *mqtt.Connect, present, assigned bool) {
 	limits := &c.b.Limits
-	ack := mqtt.Connack{SessionPresent: present && p.Version != mqtt.V3} // 3.1 reserves the byte
-	if p.Version == mqtt.V5 {                                            // all explicit, as SDKs check them
+	// 3.1 reserves the byte that says whether a session is present.
+	ack := mqtt.Connack{SessionPresent: present && p.Version != mqtt.V3}
+	if p.Version == mqtt.V5 { // all explicit, as SDKs check them
 		ack.SessionExpiry = mqtt.Some(c.session.expiry)
 		ack.ReceiveMaximum = uint16(min(limits.ReceiveMaximum, 65535))
 		if limits.MaxQoS < mqtt.QoS2 {
