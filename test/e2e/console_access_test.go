@@ -80,6 +80,7 @@ func furnish(t *testing.T, s *server) {
 	}})
 	must(t, err)
 	s.shell(t).run(t, "s3", "mb", "s3://photos")
+	s.thingd(t, "integration", "create", "--name", "mirror", "--host", "127.0.0.1", "--port", "1", "--no-tls", "--prefix", "a").succeed(t)
 }
 
 // pages lists the paths of the console's pages, found link by link.
