@@ -277,6 +277,13 @@ func (rec *recorder) answers(fn func(n int, r *http.Request) int) {
 	rec.answer = fn
 }
 
+// body gives what the nth request carried.
+func (rec *recorder) body(n int) string {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.got[n-1].Body
+}
+
 // wait waits for n requests and gives all.
 func (rec *recorder) wait(n int) []received {
 	rec.mu.Lock()

@@ -39,6 +39,7 @@ type ticket struct {
 	StoredFiring
 	line    *line
 	spilled bool // it does not wait in memory
+	asked   bool // the queue has asked for it to be kept, or let go of it
 	receipt *receipt
 
 	stage stage // guarded by keeper.mu
@@ -48,7 +49,7 @@ type stage uint8
 
 const (
 	fresh    stage = iota // in memory alone; its sender is not acknowledged
-	asked                 // to be written
+	wanted                // to be written
 	writing               // being written
 	kept                  // on disk
 	finished              // done with
@@ -110,7 +111,7 @@ func (k *keeper) keep(t *ticket) {
 		}
 		return
 	}
-	t.stage = asked
+	t.stage = wanted
 	k.asked = append(k.asked, t)
 	k.wake()
 }
@@ -237,7 +238,7 @@ func (k *keeper) take() *order {
 	defer k.mu.Unlock()
 	o := &order{gone: k.gone, purges: k.purges}
 	for _, t := range k.asked {
-		if t.stage == asked {
+		if t.stage == wanted {
 			t.stage = writing
 			o.puts = append(o.puts, t)
 		}

@@ -89,7 +89,7 @@ func (s *Service) page(l *line, after int64, limit int) ([]job, error) {
 	}
 	jobs := make([]job, len(found))
 	for i, f := range found {
-		jobs[i] = job{state: st, rule: st.current.Load(), arrived: f.Arrived, ticket: &ticket{StoredFiring: f, line: l, stage: kept}}
+		jobs[i] = job{state: st, rule: st.current.Load(), arrived: f.Arrived, ticket: &ticket{StoredFiring: f, line: l, stage: kept, asked: true}}
 		if f.Message != nil {
 			jobs[i].message = *f.Message
 		}

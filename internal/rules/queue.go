@@ -65,6 +65,7 @@ type line struct {
 	firings int
 
 	owed    load  // firings that must not be lost and wait, in memory or on disk
+	loose   int   // of them, in memory alone: nobody has asked for them to be kept
 	spilled int   // of them, wait on disk alone, behind those in memory
 	read    int64 // number up to which those on disk alone were read
 	written int64 // number up to which the disk has them
@@ -130,8 +131,9 @@ func (q *queue) putOwed(j *job) {
 		return
 	}
 	q.push(l, *j)
+	l.loose++
 	if q.stuck(l) {
-		q.keep(t)
+		q.keepAll(l)
 	}
 }
 
@@ -158,8 +160,12 @@ func (q *queue) pop(l *line) job {
 	l.bytes -= len(j.message.Payload)
 	q.messages--
 	q.bytes -= len(j.message.Payload)
-	if j.ticket != nil {
-		l.owed.add(-1, -j.ticket.Bytes)
+	if t := j.ticket; t != nil {
+		l.owed.add(-1, -t.Bytes)
+		if !t.asked {
+			t.asked = true
+			l.loose--
+		}
 	}
 	return j
 }
@@ -308,10 +314,15 @@ func (q *queue) fire(l *line, t *ticket, firing func()) {
 	})
 }
 
-// keepAll puts on disk what waits in a line.
+// keepAll puts on disk what waits in a line. What is loose came last, but for
+// what has been read from disk.
 func (q *queue) keepAll(l *line) {
-	for i := range l.jobs {
-		q.keep(l.jobs[i].ticket)
+	for i := len(l.jobs) - 1; i >= 0 && l.loose > 0; i-- {
+		if t := l.jobs[i].ticket; t != nil && !t.asked {
+			t.asked = true
+			l.loose--
+			q.keep(t)
+		}
 	}
 }
 
