@@ -174,8 +174,7 @@ func TestFormAndJSONTurnIntoEachOtherWithoutLoss(t *testing.T) {
 			}
 			form.Set("do", "turn")
 			page = b.post(t, "/console/policies", form, http.StatusOK)
-			_, text, _ := strings.Cut(page, `spellcheck="false">`)
-			_, text, _ = strings.Cut(page, `class="code tall" spellcheck="false">`)
+			_, text, _ := strings.Cut(page, `class="code tall" spellcheck="false">`)
 			text, _, _ = strings.Cut(text, "</textarea>")
 			if diff := cmp.Diff(pretty([]byte(document)), html.UnescapeString(text)); diff != "" {
 				t.Errorf("after the way to the form and back (-want +got):\n%s", diff)
