@@ -106,7 +106,7 @@ func (s *Service) openSession(ctx context.Context, o Order, alias RoleAlias) (ia
 		return iam.Credentials{}, nil, err
 	}
 	session, err := s.iam.AssumeForService(ctx, iam.ServiceOrder{
-		RoleARN: alias.RoleARN, Service: provider, SessionName: o.Principal.ID, Duration: alias.Duration,
+		RoleARN: alias.RoleARN, Service: provider, SourceARN: s.ARN(o.Alias), SessionName: o.Principal.ID, Duration: alias.Duration,
 		Context: keys, Certificate: o.Principal.ID,
 	})
 	if fault.Is(err, fault.CodeInvalidRequest) {

@@ -222,7 +222,7 @@ func (s *Service) packaged(ctx context.Context, j Job) (artifact, sum string, er
 	ctx, cancel := context.WithTimeout(ctx, packagingTime)
 	defer cancel()
 	who, err := s.iam.AssumeForService(ctx, iam.ServiceOrder{
-		RoleARN: j.RoleARN, Service: packager, SessionName: "EdgePackagingJob", Duration: 15 * time.Minute,
+		RoleARN: j.RoleARN, Service: packager, SourceARN: s.JobARN(j.Name), SessionName: "EdgePackagingJob", Duration: 15 * time.Minute,
 	})
 	if err != nil {
 		return "", "", fmt.Errorf("role %s does not exist or does not trust %s: %w", j.RoleARN, packager, err)

@@ -390,6 +390,18 @@ func TestAssumeForService(t *testing.T) {
 		wantCode(t, h.Check(ctx, &actor, "s3:PutObject", "arn:aws:s3:::b/pump7/x", nil), "")
 		wantCode(t, h.Check(ctx, &actor, "s3:PutObject", "arn:aws:s3:::b/pump8/x", nil), fault.CodeAccessDenied)
 	})
+	t.Run("ok/only for one resource of the account", func(t *testing.T) {
+		alias := "arn:aws:iot:us-east-1:111122223333:rolealias/"
+		guarded := strings.Replace(trusting(`"Service":"`+service+`"`), `"Action"`, `"Condition":{"ArnLike":{"aws:SourceArn":"`+alias+`cam*"},"StringEquals":{"aws:SourceAccount":"111122223333"}},"Action"`, 1)
+		mine := order
+		mine.RoleARN = h.RoleARN(h.role(t, "guarded", guarded, ""))
+		for source, allowed := range map[string]bool{alias + "camera": true, alias + "door": false, "": false} {
+			mine.SourceARN = source
+			if _, err := h.AssumeForService(ctx, mine); (err == nil) != allowed {
+				t.Errorf("%q: %v", source, err)
+			}
+		}
+	})
 	for _, test := range []struct {
 		name   string
 		change func(*iam.ServiceOrder)

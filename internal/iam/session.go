@@ -177,6 +177,7 @@ func tagKeys(o AssumeOrder) policy.Values {
 type ServiceOrder struct {
 	RoleARN     string
 	Service     string // whom the trust policy must name, such as credentials.iot.amazonaws.com
+	SourceARN   string // of the resource that the service works for: aws:SourceArn in trust policies; "" for none
 	SessionName string
 	Duration    time.Duration // 0 means an hour
 	Context     policy.Values // condition keys, such as credentials-iot:ThingName
@@ -254,6 +255,9 @@ func (s *Service) assumable(ctx context.Context, roleARN string) (assumable, err
 func (s *Service) trustsService(trust *policy.Set, o ServiceOrder) bool {
 	about := policy.Values{}
 	about.Set("aws:SourceAccount", s.scope.Account)
+	if o.SourceARN != "" {
+		about.Set("aws:SourceArn", o.SourceARN)
+	}
 	for key, values := range o.Context {
 		about.Set(key, values...)
 	}
