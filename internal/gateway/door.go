@@ -17,6 +17,7 @@ import (
 
 // accept takes connections until the listener closes.
 func (g *Gateway) accept(l net.Listener) {
+	descriptors := descriptorLimit()
 	for {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -29,14 +30,25 @@ func (g *Gateway) accept(l net.Listener) {
 		}
 		g.stats.Accepted.Add(1)
 		tcp := conn.(*net.TCPConn)
-		if !g.enter(tcp) {
+		if full := g.full(tcp, descriptors); full != "" {
 			g.stats.Overflow.Add(1)
-			g.record(tcp, why.TooFast, "", fmt.Sprintf("%d connections are under way to their first request already", g.Handshaking))
+			g.record(tcp, why.TooFast, "", full)
 			tcp.Close()
 			continue
 		}
 		g.running.Go(func() { g.greet(tcp) })
 	}
+}
+
+// full says why there is no room for a connection; "" if it was counted in.
+func (g *Gateway) full(conn *net.TCPConn, descriptors int) string {
+	switch {
+	case isOneTooMany(conn, descriptors):
+		return "the server has too few file descriptors left; let it have more (ulimit -n)"
+	case !g.enter(conn):
+		return fmt.Sprintf("%d connections are under way to their first request already", g.Handshaking)
+	}
+	return ""
 }
 
 // enter counts a connection among those that have not said what they want: the

@@ -84,7 +84,7 @@ type Stats struct {
 	Accepted     atomic.Int64
 	TLSFailed    atomic.Int64
 	Unrecognized atomic.Int64 // neither MQTT nor HTTP
-	Overflow     atomic.Int64 // closed at once because too many were handshaking
+	Overflow     atomic.Int64 // closed at once because too many were handshaking, or too few file descriptors left
 }
 
 // The application protocols that clients offer by ALPN.

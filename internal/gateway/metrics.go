@@ -77,6 +77,6 @@ func doorCounters(doors func() *Stats) []metric {
 		{"accepted", "TCP connections accepted at the TLS doors.", func() int64 { return doors().Accepted.Load() }},
 		{"tls_failed", "TLS handshakes that failed.", func() int64 { return doors().TLSFailed.Load() }},
 		{"unrecognized", "Connections that spoke neither MQTT nor HTTP.", func() int64 { return doors().Unrecognized.Load() }},
-		{"overflow", "Connections closed because too many were handshaking.", func() int64 { return doors().Overflow.Load() }},
+		{"overflow", "Connections closed at once because too many were handshaking, or too few file descriptors were left.", func() int64 { return doors().Overflow.Load() }},
 	}
 }

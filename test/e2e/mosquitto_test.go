@@ -155,3 +155,60 @@ func TestPersistentSessionKeepsMessagesForTheAbsent(t *testing.T) {
 	sub.expect(t, "\ncmd/lamp|1|0|first\n")
 	sub.expect(t, "\ncmd/lamp|1|0|second\n")
 }
+
+// What waits for a group of workers outlives a power cut, and is for whoever comes
+// first; nobody gets it twice.
+func TestSharedSubscriptionKeepsMessagesForTheAbsent(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	lamp := s.register(t, "lamp", allowAll)
+
+	for _, version := range mosquittoVersions {
+		t.Run(version, func(t *testing.T) {
+			topic := "work/" + version
+			publish := func(payload string) {
+				t.Helper()
+				mosquittoPub(t, s, lamp, "-V", version, "-q", "1", "-t", topic, "-m", payload).succeed(t)
+			}
+			member := []string{"-V", version, "-q", "1", "-t", "$share/" + version + "/" + topic}
+			persistent := append([]string{"-i", "member-" + version, "-c"}, member...)
+			if version == "mqttv5" {
+				persistent = append(persistent, "-x", "600")
+			}
+			startMosquittoSub(t, s, lamp, append(persistent, "-E")...).succeed(t) // joins and leaves
+			publish("first")
+			s.kill()
+			s.start(t)
+			publish("second")
+
+			other := startMosquittoSub(t, s, lamp, append(member, "-C", "2")...)
+			other.succeed(t)
+			other.expect(t, "\n"+topic+"|1|0|first\n")
+			other.expect(t, "\n"+topic+"|1|0|second\n")
+			publish("third")
+			s.kill()
+			s.start(t)
+			back := startMosquittoSub(t, s, lamp, append(persistent, "-C", "1")...)
+			back.succeed(t)
+			back.expect(t, "\n"+topic+"|1|0|third\n")
+		})
+	}
+}
+
+// A server that dies has lost the connection: the client's will is published when it
+// is back.
+func TestWillOutlivesACrash(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	lamp := s.register(t, "lamp", allowAll)
+
+	session := []string{"-V", "mqttv311", "-i", "watcher", "-c", "-q", "1", "-t", "will"}
+	startMosquittoSub(t, s, lamp, append(session, "-E")...).succeed(t)
+	mortal := mosquittoSub(t, s, lamp, "-t", "anything", "--will-topic", "will", "--will-payload", "died", "--will-qos", "1")
+	s.kill()
+	mortal.signal(syscall.SIGKILL) // it would come back
+	s.start(t)
+	watcher := startMosquittoSub(t, s, lamp, append(session, "-C", "1")...)
+	watcher.succeed(t)
+	watcher.expect(t, "\nwill|1|0|died\n")
+}
