@@ -160,11 +160,10 @@ func TestPersistentSessionKeepsMessagesForTheAbsent(t *testing.T) {
 // first; nobody gets it twice.
 func TestSharedSubscriptionKeepsMessagesForTheAbsent(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	lamp := s.register(t, "lamp", allowAll)
-
 	for _, version := range mosquittoVersions {
 		t.Run(version, func(t *testing.T) {
+			s := startServer(t)
+			lamp := s.register(t, "lamp", allowAll)
 			topic := "work/" + version
 			publish := func(payload string) {
 				t.Helper()
