@@ -159,3 +159,30 @@ func TestRowsMakeAPolicyDocument(t *testing.T) {
 		t.Errorf("the document (-want +got):\n%s", diff)
 	}
 }
+
+func TestAMessageIsPublishedWithItsProperties(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	got := make(chan message.Message, 1)
+	remove := h.Broker.Handle("props/#", func(m message.Message, done message.Done) {
+		got <- m
+		done(nil)
+	})
+	defer remove()
+	form := url.Values{
+		"topic": {"props/a"}, "payload": {"00 ff"}, "binary": {"yes"}, "qos": {"1"}, "contenttype": {"image/x"}, "responsetopic": {"answers"},
+		"correlation": {"c"}, "expiry": {"60"}, "userproperties": {"a=1=2\r\nb="},
+	}
+	b.post(t, "/console/mqtt/publish", form, http.StatusNoContent)
+	m := <-got
+	want := []property{
+		{Name: "Content Type", Value: "image/x"}, {Name: "Response Topic", Value: "answers"}, {Name: "Correlation Data", Value: "c"},
+		{Name: "Message Expiry Interval", Value: "1m0s"}, {Name: "a", Value: "1=2", User: true},
+	}
+	if diff := cmp.Diff(want, propertiesOf(m.Properties)); diff != "" || string(m.Payload) != "\x00\xff" || m.Expires.IsZero() {
+		t.Errorf("%x, until %v, properties (-want +got):\n%s", m.Payload, m.Expires, diff)
+	}
+	for name, wrong := range map[string]string{"expiry": "soon", "responsetopic": "a/#", "userproperties": strings.Repeat("a=b\n", propertiesMax+1)} {
+		b.post(t, "/console/mqtt/publish", url.Values{"topic": {"props/a"}, "qos": {"0"}, name: {wrong}}, http.StatusBadRequest)
+	}
+}

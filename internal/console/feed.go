@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 	"unicode"
@@ -12,6 +13,7 @@ import (
 
 	"thingd/internal/fault"
 	"thingd/internal/message"
+	"thingd/internal/mqtt"
 	"thingd/internal/topic"
 )
 
@@ -19,7 +21,7 @@ import (
 // shows thousands of messages a second shows them to nobody, and a slow browser
 // must not hold up the broker.
 const (
-	feedMessages = 500     // between two looks
+	feedMessages = 1000    // between two looks
 	feedBytes    = 2 << 20 // of payload
 	feedPause    = 100 * time.Millisecond
 	filtersMax   = 16 // of one feed
@@ -73,6 +75,47 @@ type shown struct {
 	Text   string `json:"text"`
 	Form   string `json:"form"` // json, text or hex
 	Cut    bool   `json:"cut,omitzero"`
+
+	Properties []property `json:"properties,omitzero"` // MQTT 5
+}
+
+// property is an MQTT 5 property as the page gets it: its name in the
+// specification, or that of a user property.
+type property struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	User  bool   `json:"user,omitzero"`
+}
+
+const (
+	propertiesMax = 32  // shown of one message
+	propertyText  = 256 // bytes shown of each
+)
+
+// propertiesOf lists the properties of a message.
+func propertiesOf(p *message.Properties) (all []property) {
+	if p == nil {
+		return nil
+	}
+	add := func(name string, value []byte, user bool) {
+		if len(value) > 0 && len(all) < propertiesMax {
+			text, _, _ := readable(value[:min(len(value), propertyText)])
+			all = append(all, property{name, text, user})
+		}
+	}
+	add("Content Type", p.ContentType, false)
+	add("Response Topic", p.ResponseTopic, false)
+	add("Correlation Data", p.CorrelationData, false)
+	if p.PayloadFormat.Present && p.PayloadFormat.Value == mqtt.UTF8Data {
+		add("Payload Format Indicator", []byte("UTF-8"), false)
+	}
+	if p.MessageExpiry.Present {
+		add("Message Expiry Interval", []byte(p.MessageExpiry.Value.String()), false)
+	}
+	for _, user := range p.UserProperties {
+		add(string(user.Name[:min(len(user.Name), propertyText)]), user.Value, true)
+	}
+	return all
 }
 
 // batch is one event of the stream.
@@ -87,6 +130,7 @@ func show(a arrival) shown {
 		Topic: m.Topic, At: a.at.UnixMilli(), QoS: uint8(m.QoS), Retain: m.Retain, Client: m.Origin.ClientID, Size: len(m.Payload),
 	}
 	s.Text, s.Form, s.Cut = readable(m.Payload)
+	s.Properties = propertiesOf(m.Properties)
 	return s
 }
 
@@ -176,9 +220,11 @@ func (v *visit) stream() error {
 	if only == "" {
 		v.feedRetained(inbox, filters)
 	}
-	for _, filter := range filters {
+	for i, filter := range filters {
+		most := v.grantedQoS(i)
 		remove := v.Broker.Handle(filter, func(m message.Message, done message.Done) {
 			if only == "" || m.Origin.ClientID == only {
+				m.QoS = min(m.QoS, most)
 				inbox.put(m, v.Now())
 			}
 			done(nil)
@@ -187,6 +233,20 @@ func (v *visit) stream() error {
 	}
 	v.pump(events, inbox)
 	return nil
+}
+
+// grantedQoS is the QoS of the i-th filter: what a message comes at is never above
+// it. Without one it is the broker's highest.
+func (v *visit) grantedQoS(i int) mqtt.QoS {
+	asked := v.r.URL.Query()["qos"]
+	if i >= len(asked) {
+		return v.Limits.MaxQoS
+	}
+	n, err := strconv.ParseUint(asked[i], 10, 2)
+	if err != nil {
+		return v.Limits.MaxQoS
+	}
+	return min(mqtt.QoS(n), v.Limits.MaxQoS)
 }
 
 // feedRetained puts what is retained in front, as a subscription would: where

@@ -3,6 +3,8 @@ package console
 import (
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"thingd/internal/fault"
 	"thingd/internal/message"
@@ -48,11 +50,58 @@ func (v *visit) messageOf() (message.Message, error) {
 	if err != nil || mqtt.QoS(qos) > v.Limits.MaxQoS {
 		return message.Message{}, fault.InvalidRequest("%s", v.text("mqtt.badqos"))
 	}
+	properties, err := v.messageProperties()
+	if err != nil {
+		return message.Message{}, err
+	}
 	source, _ := remoteAddr(v.r)
-	return message.Message{
-		Topic: v.form("topic"), Payload: []byte(v.r.PostForm.Get("payload")), QoS: mqtt.QoS(qos), Retain: v.form("retain") != "",
-		Origin: message.Origin{Kind: message.FromHTTP, Principal: v.actor.UserID, SourceIP: source},
-	}, nil
+	m := message.Message{
+		Topic: v.form("topic"), Payload: payloadOf(v.r.PostForm.Get("payload"), v.form("binary") != ""), QoS: mqtt.QoS(qos), Retain: v.form("retain") != "",
+		Properties: properties, Origin: message.Origin{Kind: message.FromHTTP, Principal: v.actor.UserID, SourceIP: source},
+	}
+	if properties != nil && properties.MessageExpiry.Present {
+		m.Expires = v.Now().Add(properties.MessageExpiry.Value)
+	}
+	return m, nil
+}
+
+// messageProperties reads the MQTT 5 properties of the form; nil where it has
+// none.
+func (v *visit) messageProperties() (*message.Properties, error) {
+	p := &message.Properties{
+		ContentType: bytesOf(v.form("contenttype")), ResponseTopic: bytesOf(v.form("responsetopic")), CorrelationData: bytesOf(v.form("correlation")),
+	}
+	if len(p.ResponseTopic) > 0 {
+		if err := v.Limits.Topics.CheckName(string(p.ResponseTopic)); err != nil {
+			return nil, err
+		}
+	}
+	if text := v.form("expiry"); text != "" {
+		seconds, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return nil, fault.InvalidRequest("%s", v.text("mqtt.badexpiry"))
+		}
+		p.MessageExpiry = mqtt.Some(time.Duration(seconds) * time.Second)
+	}
+	for line := range strings.Lines(v.form("userproperties")) {
+		name, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
+		p.UserProperties = append(p.UserProperties, message.UserProperty{Name: []byte(strings.TrimSpace(name)), Value: []byte(value)})
+	}
+	switch {
+	case len(p.UserProperties) > propertiesMax:
+		return nil, fault.InvalidRequest("%s", v.text("mqtt.manyproperties", propertiesMax))
+	case len(p.ContentType)+len(p.ResponseTopic)+len(p.CorrelationData)+len(p.UserProperties) == 0 && !p.MessageExpiry.Present:
+		return nil, nil //nolint:nilnil // there are none
+	}
+	return p, nil
+}
+
+// bytesOf is nil where a text is empty, as an absent property is.
+func bytesOf(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	return []byte(text)
 }
 
 // mayPublish holds a message against what devices must keep to as well, and

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -251,4 +252,104 @@ func TestConsoleMendsARefusal(t *testing.T) {
 	c.sees(t, ".flash", "disconnected")
 	sub.signal(syscall.SIGTERM)
 	<-sub.over
+}
+
+// Five thousand messages a second reach the page, each shown or counted, and the
+// page goes on answering.
+func TestConsoleKeepsUpWithAFlood(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, "--limit", "publish-rate=0", "--limit", "byte-rate=0")
+	sensor := s.register(t, "sensor", allowAll)
+	c := startChrome(t, s)
+	c.visit(t, "MQTT test client")
+	c.fill(t, "#filter", "flood/#")
+	c.choose(t, "#subqos", "0")
+	c.run(t, chromedp.Click(chromedp.CSS(`[data-subscribe] button`)))
+	c.listens(t)
+	c.holds(t, `(() => { // how long the page's one thread is busy at a time
+		window.meter = { longest: 0, frames: 0, rates: [] };
+		let last = performance.now();
+		const frame = () => {
+			const now = performance.now();
+			meter.longest = Math.max(meter.longest, now - last);
+			meter.frames++;
+			last = now;
+			requestAnimationFrame(frame);
+		};
+		requestAnimationFrame(frame);
+		setInterval(() => meter.rates.push(Number(document.querySelector("[data-rate]").textContent.replaceAll(",", ""))), 1000);
+		return true;
+	})()`)
+
+	const perSecond, seconds = 5000, 6
+	paced := fmt.Sprintf(`
+import sys, time
+start = time.monotonic()
+for tick in range(%d):
+    sys.stdout.write("".join('{"n":%%d,"temperature":21.5}\n' %% (tick * %d + i) for i in range(%d)))
+    sys.stdout.flush()
+    time.sleep(max(0, start + (tick + 1) / 20 - time.monotonic()))
+`, seconds*20, perSecond/20, perSecond/20)
+	args := append([]string{"-c", `python3 -c "$0" | "$@"`, paced, client(t, "mosquitto_pub")}, mosquittoFlags(s, sensor)...)
+	began := time.Now()
+	run := start(t, sensor.Dir, plainEnv(sensor.Dir), client(t, "bash"), append(args, "-t", "flood/sensor", "-q", "0", "-l")...)
+	for !run.ended() { // somebody presses buttons meanwhile
+		c.click(t, "Pause")
+		c.click(t, "Resume")
+		time.Sleep(500 * time.Millisecond)
+	}
+	run.succeed(t)
+	took := time.Since(began)
+	c.holds(t, fmt.Sprintf(`(() => {
+		const count = (name) => Number(document.querySelector("[data-" + name + "]").textContent);
+		return count("received") + count("dropped") === %d;
+	})()`, perSecond*seconds))
+	t.Logf("%d messages in %v; the page: received %s, dropped %s, %s", perSecond*seconds, took.Round(time.Millisecond),
+		c.text(t, "[data-received]"), c.text(t, "[data-dropped]"), c.answer(t, `JSON.stringify(meter)`))
+	if rows := c.answer(t, `String(document.querySelectorAll(".messages li").length)`); rows != "200" {
+		t.Errorf("the page holds %s rows, want 200", rows)
+	}
+	c.fill(t, "[data-find]", `"n": 29999,`)
+	c.holds(t, `document.querySelectorAll(".messages li").length === 1`)
+	c.shoot(t, "flood")
+}
+
+// What is published with properties is shown with them, and the commands to
+// publish it again are right.
+func TestConsolePublishesWithProperties(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	lamp := s.register(t, "lamp", allowAll)
+	c := startChrome(t, s)
+	c.visit(t, "MQTT test client")
+	c.fill(t, "#filter", "props/#")
+	c.run(t, chromedp.Click(chromedp.CSS(`[data-subscribe] button`)))
+	c.listens(t)
+	c.fill(t, "#topic", "props/it's")
+	c.run(t, chromedp.Click(chromedp.CSS("[data-publish] summary")))
+	c.fill(t, "#contenttype", "application/json")
+	c.fill(t, "#responsetopic", "props/answer")
+	c.retype(t, "#userproperties", "color=blue")
+	c.shoot(t, "mqtt-properties")
+	c.run(t, chromedp.Click(chromedp.CSS(`[data-publish] .main`)))
+	c.sees(t, ".messages .properties", "Content Type: application/json · Response Topic: props/answer · color=blue")
+	c.holds(t, `(() => { // the clipboard of a page without a user
+		navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); };
+		return true;
+	})()`)
+	for _, as := range []string{"mosquitto", "curl"} {
+		c.run(t, chromedp.Click(chromedp.CSS(`.messages [data-as="`+as+`"]`)))
+		command := c.answer(t, `window.copied`)
+		command = strings.NewReplacer("root-ca.pem", lamp.CA, "certificate.pem.crt", lamp.Cert, "private.pem.key", lamp.Key).Replace(command)
+		if as == "mosquitto" {
+			command += " -i lamp"
+		}
+		start(t, lamp.Dir, plainEnv(lamp.Dir), client(t, "bash"), "-c", command).succeed(t)
+		want := map[string]int{"mosquitto": 2, "curl": 3}[as]
+		c.holds(t, fmt.Sprintf(`document.querySelectorAll(".messages li").length === %d`, want))
+	}
+	payloads := c.answer(t, `JSON.stringify([...new Set([...document.querySelectorAll(".messages li")].map((row) => row.querySelector(".topic").textContent + row.querySelector("pre").textContent))])`)
+	if want := `["props/it's{\n  \"message\": \"Hello from thingd\"\n}"]`; payloads != want {
+		t.Errorf("the messages are %s, want %s", payloads, want)
+	}
 }
