@@ -53,6 +53,7 @@ var floors = map[string][]string{
 	"broker":                {languages},
 	"bridge":                {languages},
 	"journal":               {languages},
+	"audit":                 {},
 	"authorizer":            {languages, "registry"},
 	"settings":              {languages, "registry"},
 	"provisioning":          {languages, "registry", "pki", "access"},
@@ -78,7 +79,7 @@ const (
 	nouns     = "(nouns)"
 )
 
-var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "edgefleet", "shadow", "broker", "bridge", "journal", "settings", "authorizer", "provisioning", "rules", "rules/iotsql", "rules/action"}
+var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "edgefleet", "shadow", "broker", "bridge", "journal", "audit", "settings", "authorizer", "provisioning", "rules", "rules/iotsql", "rules/action"}
 
 var languagePackages = []string{"fault", "arn", "mqtt", "topic", "policy", "message", "why", "kit", "aws/sigv4", "aws/wire", "aws/iot", "aws/iotdata",
 	"aws/iotjobs", "aws/tunneling", "aws/sagemaker", "aws/sagemakeredge", "aws/sts", "aws/iamapi", "aws/thingdapi",

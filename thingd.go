@@ -16,6 +16,7 @@ import (
 
 	"thingd/internal/access"
 	"thingd/internal/arn"
+	"thingd/internal/audit"
 	"thingd/internal/authorizer"
 	"thingd/internal/bridge"
 	"thingd/internal/broker"
@@ -52,6 +53,7 @@ type Server struct {
 	authority   *pki.Authority
 	settings    *settings.Service
 	journal     *journal.Journal
+	audit       *audit.Log
 	registry    *registry.Service
 	access      *access.Service
 	pki         *pki.Service
@@ -118,7 +120,7 @@ type step func(context.Context) error
 // rooms are the steps that each account has of its own.
 func (s *Server) rooms() []step {
 	return []step{
-		s.openSettings, s.openJournal, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openBridge, s.openShadows, s.openRules, s.openProvisioning,
+		s.openSettings, s.openJournal, s.openAudit, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openBridge, s.openShadows, s.openRules, s.openProvisioning,
 	}
 }
 

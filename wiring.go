@@ -56,7 +56,7 @@ func (s *Server) front() *wire.Mux {
 	mux := wire.NewMux(wire.Options{
 		Authenticator: s.gate,
 		Authorizer:    &gateway.Authorizer{Guard: s.guard(), IAM: s.gate, Journal: s.journal, Now: s.now},
-		Now:           s.now, Log: s.log,
+		Now:           s.now, Log: s.log, Observe: s.served,
 	})
 	data := &api.IoTData{Publisher: s.broker, Broker: s.broker, Limits: s.limits, Shadows: s.shadows, Now: s.now}
 	mux.Mount(iotdata.Service, data, wire.BodyMax(int64(s.limits.PayloadBytes)+64<<10))
@@ -111,6 +111,7 @@ func (s *Server) openConsole(context.Context) error {
 		Registry: s.registry, Access: s.access, PKI: s.pki, IAM: s.iam, Shadows: s.shadows, Broker: s.broker, Bridge: s.bridge,
 		Journal: s.journal, Rules: s.rules, Aliases: s.aliases, Fleets: s.fleets, Now: s.now, Log: s.log,
 		Objects: inside{objects: s.objects}, ObjectsURL: "http://" + insideHost,
+		Audit: s.audit, Settings: s.settings, Authorizers: s.authorizers, Provisioning: s.provisioning,
 	})
 	return nil
 }

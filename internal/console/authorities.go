@@ -265,8 +265,8 @@ func (authorityForm) MakeProof() string {
 	return `openssl x509 -req -sha256 -days 30 -in verification.csr -CA rootCA.pem -CAkey rootCA.key -CAcreateserial -out verification.pem`
 }
 
-// provisioning is the part of a form about the template of a CA.
-type provisioning struct {
+// provisioningPart is the part of a form about the template of a CA.
+type provisioningPart struct {
 	*view
 	pki.Registration
 	Body  string // indented
@@ -274,8 +274,8 @@ type provisioning struct {
 }
 
 // Provisioning gives it.
-func (v *view) Provisioning(r pki.Registration, roles []string) provisioning {
-	return provisioning{v, r, pretty([]byte(r.TemplateBody)), roles}
+func (v *view) Provisioning(r pki.Registration, roles []string) provisioningPart {
+	return provisioningPart{v, r, pretty([]byte(r.TemplateBody)), roles}
 }
 
 // pemField is a field for a PEM text, which can come from a file too.

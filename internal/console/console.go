@@ -31,6 +31,8 @@ import (
 
 	"thingd/internal/access"
 	"thingd/internal/arn"
+	"thingd/internal/audit"
+	"thingd/internal/authorizer"
 	"thingd/internal/bridge"
 	"thingd/internal/broker"
 	"thingd/internal/credentials"
@@ -38,8 +40,10 @@ import (
 	"thingd/internal/iam"
 	"thingd/internal/journal"
 	"thingd/internal/pki"
+	"thingd/internal/provisioning"
 	"thingd/internal/registry"
 	"thingd/internal/rules"
+	"thingd/internal/settings"
 	"thingd/internal/shadow"
 )
 
@@ -67,6 +71,11 @@ type Config struct {
 	Rules    *rules.Service
 	Aliases  *credentials.Service
 	Fleets   *edgefleet.Service
+
+	Audit        *audit.Log
+	Settings     *settings.Service
+	Authorizers  *authorizer.Service
+	Provisioning *provisioning.Service
 
 	// Objects carries requests to the embedded S3, which answers at ObjectsURL.
 	Objects    http.RoundTripper

@@ -17,6 +17,8 @@ import (
 
 	"thingd/internal/access"
 	"thingd/internal/arn"
+	"thingd/internal/audit"
+	"thingd/internal/authorizer"
 	"thingd/internal/aws/wire"
 	"thingd/internal/bridge"
 	"thingd/internal/broker"
@@ -27,10 +29,12 @@ import (
 	"thingd/internal/iam"
 	"thingd/internal/journal"
 	"thingd/internal/pki"
+	"thingd/internal/provisioning"
 	"thingd/internal/registry"
 	"thingd/internal/rules"
 	"thingd/internal/rules/action"
 	"thingd/internal/s3gate"
+	"thingd/internal/settings"
 	"thingd/internal/shadow"
 	"thingd/internal/store"
 	"thingd/internal/why"
@@ -96,6 +100,18 @@ func open(t *testing.T) *house {
 			return c.IAM.Check(ctx, actor, "iam:PassRole", role, nil)
 		},
 	})
+	c.Settings, err = settings.New(ctx, settings.Config{Store: db.Settings(scope.Account)})
+	must(t, err)
+	c.Authorizers, err = authorizer.New(ctx, authorizer.Config{Store: db.Authorizers(scope.Account), Scope: scope, Host: "iot.example.com"})
+	must(t, err)
+	c.Audit, err = audit.New(ctx, audit.Config{Store: db.Audit(scope.Account), Log: quiet})
+	must(t, err)
+	go c.Audit.Run(context.Background())
+	t.Cleanup(c.Audit.Close)
+	c.Provisioning = provisioning.New(provisioning.Config{
+		Store: db.Provisioning(scope.Account), Scope: scope, Registry: c.Registry, PKI: c.PKI, Access: c.Access, Manifests: filepath.Join(dir, "manifests"), Log: quiet,
+	})
+	t.Cleanup(func() { must(t, c.Provisioning.Close(context.Background())) })
 	gate, err := s3gate.New(s3gate.Config{
 		Dir: dir, Account: scope.Account, Region: scope.Region, Hosts: []string{"s3.inside"}, IAM: c.IAM, Log: quiet,
 	})

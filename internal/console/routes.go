@@ -19,7 +19,7 @@ func routes() []route {
 		{"GET /console/settings", (*visit).settings},
 		{"GET /console/root-ca.pem", (*visit).rootCA},
 	}, connectRoutes, thingRoutes, shadowRoutes, certificateRoutes, policyRoutes, clientRoutes, ruleRoutes, whyRoutes,
-		destinationRoutes, bucketRoutes, overviewRoutes, connectionRoutes, integrationRoutes,
+		destinationRoutes, bucketRoutes, overviewRoutes, connectionRoutes, accountRoutes, auditRoutes, importRoutes, integrationRoutes,
 		thingTypeRoutes, thingGroupRoutes, billingGroupRoutes, tagRoutes, newCertificateRoutes, authorityRoutes, simulatorRoutes,
 		roleAliasRoutes, roleRoutes, userRoutes, fleetRoutes)
 }

@@ -9,7 +9,7 @@ import (
 func (v *visit) nowhere() error { return fault.NotFound("%s", v.text("error.nowhere")) }
 
 // limit is one row of the table of limits.
-type limit struct{ Name, Doc, Value string }
+type limit struct{ Name, Doc, Value, AWS string }
 
 // settings shows what a client has to know, and the rules of the broker.
 func (v *visit) settings() error {
@@ -18,7 +18,7 @@ func (v *visit) settings() error {
 	}
 	var limits []limit
 	for _, s := range broker.Settings() {
-		limits = append(limits, limit{s.Name, s.Doc, s.Value(v.Limits)})
+		limits = append(limits, limit{s.Name, s.Doc, s.Value(v.Limits), s.Value(broker.AWS())})
 	}
 	return v.render("settings", limits)
 }

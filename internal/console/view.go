@@ -114,6 +114,7 @@ var scripts = map[string][]string{
 	"home":     {"vendor/uplot.min.js", "overview.js"},
 	"ruleform": {"editor.js"},
 	"bucket":   {"upload.js"},
+	"imports":  {"imports.js"},
 }
 
 // Scripts lists the page's own.

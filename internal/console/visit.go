@@ -33,7 +33,7 @@ const bodyMax = 512 << 10
 
 // bodyLimit is bodyMax for all but uploads.
 func bodyLimit(pattern string) int64 {
-	if pattern == uploadPattern {
+	if pattern == uploadPattern || pattern == manifestPattern {
 		return uploadMax
 	}
 	return bodyMax
@@ -112,6 +112,7 @@ func (v *visit) change(handle func(*visit) error) {
 		err = handle(v)
 	}
 	what := append([]any{"who", v.actor.ARN, "key", v.actor.AccessKeyID, "what", v.r.Pattern, "path", v.r.URL.Path}, v.audit...)
+	v.auditChange(err)
 	if err != nil {
 		v.Log.Warn("console: a change was refused", append(what, "error", err)...)
 		v.fail(err)

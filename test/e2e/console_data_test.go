@@ -353,3 +353,45 @@ func TestConsolePublishesWithProperties(t *testing.T) {
 		t.Errorf("the messages are %s, want %s", payloads, want)
 	}
 }
+
+// A registration task from a template and a file of parameters, and the pages of
+// Settings.
+func TestConsoleBulkImportAndSettings(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	c := startChrome(t, s)
+	c.makeBucket(t, "parts")
+	c.visit(t, "Bulk import")
+	c.shoot(t, "imports")
+	file := filepath.Join(t.TempDir(), "devices.jsonl")
+	must(t, os.WriteFile(file, []byte(`{"Name":"pump1"}`+"\n"+`{"Name":"pump 2"}`+"\n"), 0o600))
+	c.retype(t, "#template", `{"Parameters":{"Name":{"Type":"String"}},"Resources":{"thing":{"Type":"AWS::IoT::Thing","Properties":{"ThingName":{"Ref":"Name"}}}}}`)
+	c.choose(t, "#bucket", "parts")
+	c.fill(t, "#newrole", "reader")
+	c.run(t, chromedp.SetUploadFiles(chromedp.CSS("#parameters"), []string{file}), chromedp.Click(chromedp.CSS("[data-task] .main")))
+	c.sees(t, "h1", "Registration task")
+	c.sees(t, ".status", "Completed")
+	c.shoot(t, "task")
+	c.click(t, "Reports in the bucket")
+	c.sees(t, "tbody", "errors.ndjson")
+	c.visit(t, "Things")
+	c.sees(t, "tbody", "pump1")
+
+	for path, words := range map[string]string{
+		"settings": "Root CA certificate", "settings/keys": "in use here", "settings/logging": "Default log level", "settings/events": "THING_GROUP",
+		"settings/domains": "iot:Data-ATS", "audit": "POST /console/tasks", "destinations": "HTTP endpoint",
+	} {
+		c.run(t, chromedp.Navigate("http://"+s.HTTP+"/console/"+path))
+		c.sees(t, "main", words)
+		c.shoot(t, strings.ReplaceAll(path, "/", "-"))
+	}
+}
+
+// makeBucket makes a bucket in this tab.
+func (c *chrome) makeBucket(t *testing.T, name string) {
+	t.Helper()
+	c.run(t, chromedp.Navigate("http://"+c.server.HTTP+"/console/newbucket"), chromedp.WaitVisible(chromedp.CSS("#name")))
+	c.fill(t, "#name", name)
+	c.run(t, chromedp.Click(chromedp.CSS("main form button")))
+	c.sees(t, "main", "Nothing is here yet.")
+}

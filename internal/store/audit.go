@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+
+	"thingd/internal/audit"
+)
+
+// Audit is audit.Store for one account.
+type Audit struct {
+	db      *DB
+	account string
+}
+
+var _ audit.Store = (*Audit)(nil)
+
+// Audit gives the audit log of an account.
+func (db *DB) Audit(account string) *Audit { return &Audit{db, account} }
+
+// Append implements audit.Store.
+func (a *Audit) Append(ctx context.Context, entries []audit.Entry, keep int) error {
+	return a.db.Update(ctx, func(tx *Tx) error {
+		for _, e := range entries {
+			if _, err := tx.exec("INSERT INTO audit (account, number, who, entry) VALUES (?, ?, ?, ?)", a.account, e.Number, e.Who, toJSON(e)); err != nil {
+				return err
+			}
+		}
+		_, err := tx.exec("DELETE FROM audit WHERE account = ? AND number <= "+
+			"(SELECT number FROM audit WHERE account = ? ORDER BY number DESC LIMIT 1 OFFSET ?)", a.account, a.account, keep)
+		return err
+	})
+}
+
+// Recent implements audit.Store.
+func (a *Audit) Recent(ctx context.Context, q audit.Query) (page []audit.Entry, err error) {
+	where, args := " WHERE account = ?", []any{a.account}
+	if q.Who != "" {
+		where, args = where+" AND who = ?", append(args, q.Who)
+	}
+	if q.Before > 0 {
+		where, args = where+" AND number < ?", append(args, q.Before)
+	}
+	err = a.db.View(ctx, func(tx *Tx) error {
+		page, err = list(tx, "SELECT entry FROM audit"+where+" ORDER BY number DESC LIMIT ?", append(args, q.Limit), scanAudit)
+		return err
+	})
+	return page, err
+}
+
+func scanAudit(row scanner) (audit.Entry, error) {
+	var e audit.Entry
+	err := row(jsonColumn{&e})
+	return e, err
+}
