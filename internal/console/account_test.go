@@ -3,7 +3,14 @@ package console
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/pem"
+	"math/big"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -13,7 +20,6 @@ import (
 
 	"thingd/internal/audit"
 	"thingd/internal/authorizer"
-	"thingd/internal/pki"
 	"thingd/internal/registry"
 	"thingd/internal/settings"
 )
@@ -134,13 +140,23 @@ func importOf(t *testing.T, b *browser, file string, fields map[string]string, w
 	return answer.Header.Get("Location")
 }
 
+// selfSigned makes a certificate in PEM.
+func selfSigned(t *testing.T, name string) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	wanted := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, wanted, wanted, key.Public(), key)
+	must(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
 func TestAManifestIsImportedAndReported(t *testing.T) {
 	h := open(t)
 	b := h.root(t)
-	cert, _, err := h.PKI.CreateKeys(t.Context(), pki.Order{})
-	must(t, err)
-	must(t, h.PKI.Delete(t.Context(), cert.ID, false))
-	manifest := base64.StdEncoding.EncodeToString([]byte(cert.PEM)) + "\nnonsense\n"
+	manifest := base64.StdEncoding.EncodeToString(selfSigned(t, "pump9")) + "\nnonsense\n"
 	importOf(t, b, manifest, map[string]string{"format": "nosuch"}, http.StatusBadRequest)
 	page := importOf(t, b, manifest, map[string]string{"format": "generated"}, http.StatusCreated)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
