@@ -12,3 +12,11 @@ func TestBoto3LivesWithTheExportedEnvironmentAlone(t *testing.T) {
 		t.Errorf("it printed:\n%s", got)
 	}
 }
+
+func TestListsOfSageMakerAndIAMComeInPages(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	if got := start(t, t.TempDir(), s.awsEnv(t), python(t), script(t, "pages.py")).succeed(t); got != "done\n" {
+		t.Errorf("it printed:\n%s", got)
+	}
+}
