@@ -61,7 +61,7 @@ func (s *Service) TestAuthorization(ctx context.Context, t Trial) ([]Answer, err
 	var set *policy.Set
 	w := world{conn: &conn, certificate: &certificate{}, service: s}
 	err = s.store.View(ctx, func(tx Tx) (err error) {
-		if w.thing, w.isThing, err = conn.thing(tx); err != nil {
+		if w.thing, w.isThing, _, err = conn.thing(tx); err != nil {
 			return err
 		}
 		set, err = s.trialSet(tx, t, w.thing)

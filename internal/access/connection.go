@@ -59,33 +59,40 @@ func (c *Connection) claimed() string {
 // thing finds the thing that the connection is for policy variables and thing groups: the
 // thing that the certificate is attached to exclusively or else the thing that the
 // connection claims to be, if that is attached to the certificate. A plain HTTP
-// request is none.
-func (c *Connection) thing(tx Tx) (registry.Thing, bool, error) {
-	name, err := c.attachedThing(tx)
+// request is none. anyClaim says that every MQTT connection of the principal is the
+// same.
+func (c *Connection) thing(tx Tx) (thing registry.Thing, found, anyClaim bool, err error) {
+	name, anyClaim, err := c.attachedThing(tx)
 	if err != nil || name == "" {
-		return registry.Thing{}, false, err
+		return registry.Thing{}, false, anyClaim, err
 	}
-	return tx.Thing(name)
+	thing, found, err = tx.Thing(name)
+	return thing, found, anyClaim, err
 }
 
-func (c *Connection) attachedThing(tx Tx) (string, error) {
+func (c *Connection) attachedThing(tx Tx) (name string, anyClaim bool, err error) {
 	principal := c.principal()
 	if principal == "" || c.claimed() == "" {
-		return "", nil
+		return "", false, nil
 	}
 	if c.MQTT {
+		// Most certificates have no thing, or one.
+		links, err := tx.LinksOfPrincipal(principal, nil, "", 1)
+		if err != nil || len(links) == 0 {
+			return "", err == nil, err
+		}
 		exclusive := true
-		links, err := tx.LinksOfPrincipal(principal, &exclusive, "", 1)
+		links, err = tx.LinksOfPrincipal(principal, &exclusive, "", 1)
 		if err != nil {
-			return "", err
+			return "", false, err
 		}
 		if len(links) > 0 {
-			return links[0].Thing, nil
+			return links[0].Thing, true, nil
 		}
 	}
 	link, found, err := tx.Link(c.claimed(), principal)
 	if err != nil || !found {
-		return "", err
+		return "", false, err
 	}
-	return link.Thing, nil
+	return link.Thing, false, nil
 }

@@ -36,6 +36,7 @@ type live struct {
 	byThing     map[string]*Subject // the head of a list through Subject.ofThing
 	grants      map[string]*grants  // fresh ones
 	idle        map[string]*grants  // those of grants without a Subject
+	dormant     map[*Subject]struct{}
 
 	// grantsClock counts the changes that made grants stale, so that grants read
 	// before a change and entered after it are noticed.
@@ -47,6 +48,7 @@ func (l *live) init() {
 	l.byThing = map[string]*Subject{}
 	l.grants = map[string]*grants{}
 	l.idle = map[string]*grants{}
+	l.dormant = map[*Subject]struct{}{}
 }
 
 func (l *live) clock() uint64 {

@@ -17,6 +17,7 @@ func (l *live) enter(s *Subject) {
 func (l *live) leave(s *Subject) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	s.left = true
 	drop(l.byPrincipal, s.conn.principal(), s, principalLinks)
 	drop(l.byThing, s.indexed, s, thingLinks)
 }

@@ -28,6 +28,8 @@ type Subject struct {
 	closed bool
 	failed bool // the last loading failed, and was reported
 
+	dormant     bool   // it has no connection, see borrow
+	left        bool   // it is in no list any more; guarded by live.mu
 	indexed     string // the thing in whose list it is; guarded by live.mu
 	ofPrincipal links
 	ofThing     links
@@ -36,9 +38,10 @@ type Subject struct {
 // state is all that decisions follow from. It never changes; its cache fills.
 type state struct {
 	world
-	seen   uint64 // Subject.moved when loading began
-	grants *grants
-	cache  atomic.Pointer[cache]
+	seen     uint64 // Subject.moved when loading began
+	grants   *grants
+	anyClaim bool // the connection is the same thing, or none, whatever MQTT client ID it has
+	cache    atomic.Pointer[cache]
 }
 
 // loadTimeout bounds the wait for the store when a Subject must load anew.
@@ -64,6 +67,7 @@ func (s *Subject) Close() {
 		return
 	}
 	s.closed = true
+	s.stayBehind()
 	s.service.live.leave(s)
 	if old := s.state.Load(); old != nil {
 		s.service.live.release(old.grants)
@@ -163,7 +167,12 @@ func (s *Subject) load(ctx context.Context) (*state, error) {
 	if s.fresh(old) || s.closed {
 		return old, nil
 	}
-	if old != nil { // so that Generation never goes back
+	if old == nil {
+		if st, ok := s.borrow(); ok {
+			s.state.Store(st)
+			return st, nil
+		}
+	} else { // so that Generation never goes back
 		raise(&s.moved, old.grants.moved.Load())
 	}
 	st, err := s.read(ctx)
@@ -218,7 +227,7 @@ func (s *Subject) readOnce(ctx context.Context) (*state, error) {
 		return st, nil
 	}
 	err := s.service.store.View(ctx, func(tx Tx) (err error) {
-		if st.thing, st.isThing, err = s.conn.thing(tx); err != nil {
+		if st.thing, st.isThing, st.anyClaim, err = s.conn.thing(tx); err != nil {
 			return err
 		}
 		st.grants, err = s.service.grantsOf(tx, &s.conn, st.thing.Name)
