@@ -10,10 +10,11 @@ import (
 
 const (
 	// garbage is how much may gather before it is collected, bytes. A small
-	// server under load makes megabytes of it a second; Go's rule, to collect
-	// when the heap has doubled, would have it collect all the time (a quarter of
-	// the CPU with 15 MB in use).
-	garbage = 32 << 20
+	// server under load makes a hundred megabytes of it a second; Go's rule, to
+	// collect when the heap has doubled, would have it collect all the time (a
+	// quarter of the CPU with 15 MB in use). It is given back when there is less to
+	// do.
+	garbage = 64 << 20
 	// goPercent is Go's own rule, and the least that we allow.
 	goPercent = 100
 	// most bounds the rule for a nearly empty heap.

@@ -10,8 +10,8 @@ func TestCollectorPercent(t *testing.T) {
 	}{
 		{"nothing known yet", 0, mostPercent},
 		{"a tiny heap is bounded", 1 << 20, mostPercent},
-		{"a small heap may gather 32 MiB", 8 << 20, 400},
-		{"a heap of that size doubles", 32 << 20, 100},
+		{"a small heap may gather 64 MiB", 16 << 20, 400},
+		{"a heap of that size doubles", 64 << 20, 100},
 		{"a large heap follows Go's rule", 4 << 30, 100},
 	}
 	for _, test := range tests {

@@ -36,7 +36,8 @@ func (g *Gateway) accept(l net.Listener) {
 			tcp.Close()
 			continue
 		}
-		g.running.Go(func() { g.greet(tcp) })
+		g.running.Add(1)
+		go g.greet(tcp)
 	}
 }
 
@@ -70,23 +71,33 @@ func (g *Gateway) settled(conn net.Conn) {
 	g.mu.Unlock()
 }
 
-// greet does the handshake and hands the connection on.
+// greet does the handshake, hands the connection on, and serves it if it is for the
+// broker: a goroutine with a stack that has grown already is worth keeping.
 func (g *Gateway) greet(tcp *net.TCPConn) {
+	serve := g.direct(tcp)
+	g.running.Done() // from here on it is the broker's
+	if serve != nil {
+		serve()
+	}
+}
+
+// direct says how to go on with a connection; nil where there is nothing to do.
+func (g *Gateway) direct(tcp *net.TCPConn) (serve func()) {
 	sock, conn, err := g.handshake(tcp)
 	if err != nil {
 		g.settled(tcp)
 		tcp.Close()
-		return
+		return nil
 	}
 	p := newPeer(sock, conn, func() { g.settled(tcp) })
 	switch p.state.NegotiatedProtocol {
 	case alpnMQTT, alpnCustomAuth:
-		g.serveMQTT(p, conn)
+		return g.mqtt(p, conn)
 	case alpnHTTP, alpnWeb:
 		g.serveHTTP(p, conn)
-	default:
-		g.sniff(p, conn)
+		return nil
 	}
+	return g.sniff(p, conn)
 }
 
 func (g *Gateway) handshake(tcp *net.TCPConn) (*socket, *tls.Conn, error) {
@@ -96,7 +107,8 @@ func (g *Gateway) handshake(tcp *net.TCPConn) (*socket, *tls.Conn, error) {
 	}
 	_ = tcp.SetDeadline(time.Now().Add(g.HandshakeTimeout))
 	conn := tls.Server(sock, g.tls)
-	if err := conn.HandshakeContext(g.ctx); err != nil {
+	// It needs no context: shut closes connections that are nobody's yet.
+	if err := conn.Handshake(); err != nil {
 		g.stats.TLSFailed.Add(1)
 		g.record(tcp, why.TLSFailed, "", explainTLS(err))
 		answerPlainHTTP(tcp, err)
@@ -118,7 +130,7 @@ func answerPlainHTTP(tcp net.Conn, err error) {
 }
 
 // sniff looks at the first byte.
-func (g *Gateway) sniff(p *peer, conn *tls.Conn) {
+func (g *Gateway) sniff(p *peer, conn *tls.Conn) (serve func()) {
 	_ = conn.SetReadDeadline(time.Now().Add(g.HandshakeTimeout))
 	first, whole, err := peek(conn)
 	_ = conn.SetReadDeadline(time.Time{})
@@ -128,7 +140,7 @@ func (g *Gateway) sniff(p *peer, conn *tls.Conn) {
 		g.record(p.sock, why.ConnectTimeout, p.state.ServerName, "nothing followed the TLS handshake")
 		conn.Close()
 	case first == 0x10: // MQTT CONNECT
-		g.serveMQTT(p, whole)
+		return g.mqtt(p, whole)
 	case first >= 'A' && first <= 'Z':
 		g.serveHTTP(p, whole)
 	default:
@@ -137,22 +149,26 @@ func (g *Gateway) sniff(p *peer, conn *tls.Conn) {
 		g.record(p.sock, why.NotMQTT, p.state.ServerName, "")
 		conn.Close()
 	}
+	return nil
 }
 
-// serveMQTT gives the connection to the broker, in a goroutine of its own: the
-// handshake has grown this one's stack, which should not stay with every idle
-// device.
-func (g *Gateway) serveMQTT(p *peer, conn net.Conn) {
-	go g.attend(p, &broker.Peer{
+// mqtt gives the connection to the broker. Where it cannot be parked it gets a
+// goroutine of its own: the handshake has grown this one's stack, which should not
+// stay with every idle device.
+func (g *Gateway) mqtt(p *peer, conn net.Conn) (serve func()) {
+	client := &broker.Peer{
 		Conn: &mqttConn{conn, p.entrance}, Remote: p.remote, Local: p.local, ServerName: p.state.ServerName,
 		Door: "mqtts", ALPN: p.state.NegotiatedProtocol, Certificate: p.leaf(),
 		BeforeWait: p.sock.tellBeforeWait, Parking: p.parking(),
-	})
-}
-
-func (g *Gateway) attend(p *peer, client *broker.Peer) {
-	defer p.settle()
-	g.brokerOf(p).Serve(g.ctx, client)
+	}
+	attend := func() {
+		defer p.settle()
+		g.brokerOf(p).Serve(g.ctx, client)
+	}
+	if client.Parking == nil {
+		return func() { go attend() }
+	}
+	return attend
 }
 
 // brokerOf gives the broker of the account that a client means.

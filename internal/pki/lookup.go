@@ -20,6 +20,11 @@ func (s *Service) Lookup(ctx context.Context, leaf *x509.Certificate) (cert Cert
 	if cert, found := s.cache.get(key); found {
 		return cert, true, nil
 	}
+	return s.read(ctx, key)
+}
+
+// read is Lookup in the store.
+func (s *Service) read(ctx context.Context, key [sha256.Size]byte) (cert Certificate, found bool, err error) {
 	seen := s.cache.state()
 	err = s.store.View(ctx, func(tx Tx) (err error) {
 		cert, found, err = tx.Certificate(CertificateID(hex.EncodeToString(key[:])))
