@@ -57,7 +57,8 @@ type conn struct {
 	parked atomic.Bool // nobody reads: see Parking
 
 	// The reader's own.
-	*desk    // nil while parked, and when all is over
+	now      time.Time // when the packet came that is being handled
+	*desk              // nil while parked, and when all is over
 	routes   map[string]*route
 	aliases  map[uint16][]byte
 	will     *will
@@ -151,9 +152,9 @@ func (c *conn) converse() *ending {
 		if err != nil {
 			return c.readFailed(err)
 		}
-		now := c.b.Now()
-		c.heard.Store(now.UnixNano())
-		if end := c.handle(frame, now); end != nil {
+		c.now = c.b.Now()
+		c.heard.Store(c.now.UnixNano())
+		if end := c.handle(frame, c.now); end != nil {
 			return end
 		}
 	}

@@ -297,6 +297,7 @@ func (b *Broker) detach(c *conn, e ending) {
 	s.left, s.leftWhy = now, e.disconnect
 	expiry := s.expiry
 	back := s.queue.rest()
+	s.queue.shed()
 	s.answer, s.scratch = answer{}, nil
 	s.mu.Unlock()
 	s.tidy()

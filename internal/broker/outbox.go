@@ -77,11 +77,51 @@ func (c *conn) dropped(because admission, d *delivery) {
 // buffer is memory that goes from hand to hand.
 type buffer struct{ bytes []byte }
 
-// buffers lends outboxes their memory, so that an idle connection holds none.
-var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, 4<<10)} }}
+// An outbox fills buffers of these sizes, the next when one is nearly full, so that
+// all of them can be used again. What is longer still comes from Go's append, and
+// is not kept.
+const (
+	leastBuffer   = 4 << 10 // bytes
+	bufferStep    = 4       // the factor between two sizes
+	bufferSizes   = 5       // 4 KiB to 1 MiB
+	bufferReserve = 2 << 10 // that a buffer should have left
+)
 
-// keepBuffer is the largest buffer that goes back to the pool, in bytes.
-const keepBuffer = 64 << 10
+// buffers lends outboxes their memory, by size, so that an idle connection holds
+// none.
+var buffers [bufferSizes]sync.Pool
+
+func bufferSize(class int) int {
+	size := leastBuffer
+	for range class {
+		size *= bufferStep
+	}
+	return size
+}
+
+func lendBuffer(class int) *buffer {
+	if b, ok := buffers[class].Get().(*buffer); ok {
+		return b
+	}
+	return &buffer{make([]byte, 0, bufferSize(class))}
+}
+
+// grown gives a buffer of the next size with the same bytes, or the same buffer if
+// it has room or there is no larger size.
+func (b *buffer) grown() *buffer {
+	if cap(b.bytes)-len(b.bytes) >= bufferReserve {
+		return b
+	}
+	for class := range bufferSizes {
+		if bufferSize(class) > cap(b.bytes) {
+			next := lendBuffer(class)
+			next.bytes = append(next.bytes, b.bytes...)
+			b.release()
+			return next
+		}
+	}
+	return b
+}
 
 // begin locks the outbox and gives the bytes to append to, or says that they
 // would be for nothing: the connection is ending, or holds more than limit
@@ -93,7 +133,9 @@ func (o *outbox) begin(limit int) (buf []byte, ok bool) {
 		return nil, false
 	}
 	if o.waiting == nil {
-		o.waiting = buffers.Get().(*buffer)
+		o.waiting = lendBuffer(0)
+	} else {
+		o.waiting = o.waiting.grown()
 	}
 	return o.waiting.bytes, true
 }
@@ -158,10 +200,17 @@ func (o *outbox) done(batch *buffer) {
 	o.mu.Unlock()
 }
 
+// release gives a buffer back, to those of the largest size that it has.
 func (b *buffer) release() {
-	if b != nil && cap(b.bytes) <= keepBuffer {
-		b.bytes = b.bytes[:0]
-		buffers.Put(b)
+	if b == nil || cap(b.bytes) >= bufferStep*bufferSize(bufferSizes-1) {
+		return
+	}
+	for class := bufferSizes - 1; class >= 0; class-- {
+		if cap(b.bytes) >= bufferSize(class) {
+			b.bytes = b.bytes[:0]
+			buffers[class].Put(b)
+			return
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ func (c *conn) rest(now time.Time) {
 // more. false: the caller goes on reading.
 func (c *conn) park() bool {
 	c.leaveDesk()
+	c.session.shed()
 	c.parked.Store(true)
 	c.b.stats.Parked.Add(1)
 	if c.peer.Parking.Park(c.wake) {

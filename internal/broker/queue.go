@@ -17,17 +17,20 @@ type queue struct {
 	again   int     // and how many must be sent again on it
 	answers []entry // not sent yet, to the connection that asked; they go before the rest
 	waiting []entry // not sent yet
-	bytes   int     // of payload, waiting in memory
-	stored  int     // waiting in the store, behind those in memory; may count too many until it is read
-	last    int64   // number of the newest message; they grow by one
-	read    int64   // number of the newest message in memory; stored are those between it and last
-	written int64   // number of the newest message that the store has, or could not take
-	loading bool    // somebody is reading from the store
-	recall  bool    // the store may know QoS 2 messages in flight from before the server started
-	packet  uint16  // the packet identifier given out last
-	free    int     // how many after it are known to be unused
-	replay  int64   // messages up to this number waited while the client was away
-	tokens  bucket  // for those
+
+	flightRoom, waitingRoom []entry // memory of theirs, see lineUp
+
+	bytes   int    // of payload, waiting in memory
+	stored  int    // waiting in the store, behind those in memory; may count too many until it is read
+	last    int64  // number of the newest message; they grow by one
+	read    int64  // number of the newest message in memory; stored are those between it and last
+	written int64  // number of the newest message that the store has, or could not take
+	loading bool   // somebody is reading from the store
+	recall  bool   // the store may know QoS 2 messages in flight from before the server started
+	packet  uint16 // the packet identifier given out last
+	free    int    // how many after it are known to be unused
+	replay  int64  // messages up to this number waited while the client was away
+	tokens  bucket // for those
 
 	// What the store shall hear when nobody is in a hurry, see session.tidy.
 	gone   []int64   // numbers of messages that are done with
@@ -148,7 +151,7 @@ func (s *session) place(c *conn, e *entry, d *delivery, checked *conn) {
 
 // push puts an entry behind those that wait in memory.
 func (q *queue) push(e entry) {
-	q.waiting = append(q.waiting, e)
+	q.waiting, q.waitingRoom = lineUp(q.waiting, q.waitingRoom, e)
 	q.bytes += len(e.m.Payload)
 }
 
@@ -159,10 +162,7 @@ func (q *queue) pop(n int) {
 		q.bytes -= len(q.waiting[i].m.Payload)
 	}
 	clear(q.waiting[:n])
-	q.waiting = q.waiting[n:]
-	if len(q.waiting) == 0 {
-		q.waiting = nil
-	}
+	q.waiting, q.waitingRoom = trim(q.waiting[n:], q.waitingRoom)
 }
 
 // fullMemory says whether no more should wait in memory.
@@ -205,7 +205,7 @@ func (s *session) launch(c *conn, e *entry, d *delivery) bool {
 		}
 		e.state = inFlight
 	}
-	q.flight = append(q.flight, *e)
+	q.flight, q.flightRoom = lineUp(q.flight, q.flightRoom, *e)
 	q.sent++
 	return true
 }
@@ -289,7 +289,7 @@ func (s *session) settle(c *conn, packetID uint16, qos mqtt.QoS) {
 		q.forget(&q.flight[i])
 		q.remove(i)
 	}
-	s.pump(c, &c.work)
+	s.pumpAt(c, &c.work, c.now)
 	s.ease()
 	c.untidy = c.untidy || q.untidy()
 	page, groups := s.wantsPage(), s.groups
@@ -332,11 +332,14 @@ func (q *queue) remove(i int) {
 
 // pump sends what must be sent again and then what waits in memory, as far as
 // there is room. The caller holds s.mu.
-func (s *session) pump(c *conn, work *batch) {
+func (s *session) pump(c *conn, work *batch) { s.pumpAt(c, work, s.b.Now()) }
+
+// pumpAt is pump for callers that know the time.
+func (s *session) pumpAt(c *conn, work *batch, now time.Time) {
 	if s.conn.Load() != c || c == nil {
 		return
 	}
-	d := delivery{now: s.b.Now(), work: work}
+	d := delivery{now: now, work: work}
 	if !s.sendAgain(c, &d) || !s.sendAnswers(c, &d) {
 		return
 	}
