@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"thingd/internal/broker"
@@ -27,12 +28,15 @@ var templateFiles embed.FS
 //go:embed assets
 var assetFiles embed.FS
 
-// templates holds each page together with the layout.
+// templates holds each page together with the layout. They are parsed when they
+// are first asked for: most servers show few of them, and many none.
 var templates = parseTemplates()
 
-func parseTemplates() map[string]*template.Template {
-	layout := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts*.html"))
-	all := map[string]*template.Template{}
+func parseTemplates() map[string]func() *template.Template {
+	layout := sync.OnceValue(func() *template.Template {
+		return template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts*.html"))
+	})
+	all := map[string]func() *template.Template{}
 	files, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
 		panic(err)
@@ -40,7 +44,9 @@ func parseTemplates() map[string]*template.Template {
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".html")
 		if name != "layout" && !strings.HasPrefix(name, "parts") {
-			all[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, file))
+			all[name] = sync.OnceValue(func() *template.Template {
+				return template.Must(template.Must(layout().Clone()).ParseFS(templateFiles, file))
+			})
 		}
 	}
 	return all

@@ -185,7 +185,7 @@ func (v *visit) renderWith(status int, name string, data any) error {
 		view.Flash = v.session.said()
 	}
 	var page bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&page, "layout", view); err != nil {
+	if err := templates[name]().ExecuteTemplate(&page, "layout", view); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -131,3 +131,13 @@ func TestTheBrowserChoosesTheLanguage(t *testing.T) {
 		}
 	}
 }
+
+// Templates are parsed when somebody asks for them, which is too late to find out
+// that one does not.
+func TestEveryTemplateParses(t *testing.T) {
+	for name, page := range templates {
+		if page().Lookup("layout") == nil {
+			t.Errorf("%s has no layout", name)
+		}
+	}
+}
