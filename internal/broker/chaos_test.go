@@ -60,6 +60,17 @@ func (w *world) settle(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	err = w.store.SharedQueues(context.Background(), func(filter string, count int, _ int64) {
+		t.Errorf("stored: %d messages to %s", count, filter)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	w.broker.Sweep() // wills that are out leave the store
+	w.flushed()
+	if wills, err := w.store.Wills(context.Background()); len(wills) > 0 || err != nil {
+		t.Error("stored:", wills, err)
+	}
 	if n := w.broker.Stats().StoreFailures.Load(); n != 0 {
 		t.Errorf("the store failed %d times", n)
 	}
