@@ -31,10 +31,9 @@ func (v *visit) clients() error {
 		after = before(page.Search)
 	}
 	list := v.Broker.Connections(after, clientsSize+1)
-	for i, one := range list {
+	for _, one := range list {
 		if page.Search != "" && !strings.HasPrefix(one.ClientID, page.Search) {
 			if one.ClientID > page.Search {
-				list = list[:i]
 				break
 			}
 			continue
