@@ -45,7 +45,7 @@ var serverVerbs = map[string]func(p *play, w *words) error{
 	"publish":    (*play).publish,
 	"event":      (*play).event,
 	"journal":    (*play).journal,
-	"stored":     (*play).stored,
+	"stored":     (*play).storedSoon,
 	"retained":   (*play).retained,
 	"shared":     (*play).shared,
 	"kept":       (*play).kept,
@@ -505,8 +505,21 @@ func (p *play) journal(w *words) error {
 	return w.unknown()
 }
 
+// storedSoon expects stored before long: what a session becomes at its end is
+// written after the last that others hear of it.
+func (p *play) storedSoon(w *words) error {
+	late := time.Now().Add(patience)
+	for {
+		err := p.stored(*w)
+		if err == nil || time.Now().After(late) {
+			return err
+		}
+		time.Sleep(patience / 1000)
+	}
+}
+
 // stored expects what the store knows of a session.
-func (p *play) stored(w *words) error {
+func (p *play) stored(w words) error {
 	id := w.shift()
 	p.flushed()
 	var found *broker.StoredSession
