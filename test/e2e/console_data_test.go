@@ -236,10 +236,8 @@ func TestConsoleMendsARefusal(t *testing.T) {
 	c.fill(t, "#filter", "data/pump")
 	c.run(t, chromedp.Click(chromedp.CSS(`[data-subscribe] button`)))
 	c.listens(t)
-	await(t, "the message on the page", func() bool {
-		publish()
-		return strings.Contains(c.text(t, ".messages"), `"wait_time": 5`)
-	})
+	publish()
+	c.sees(t, ".messages li", `"wait_time": 5`)
 
 	sub := mosquittoSub(t, s, pump, "-t", "orders/#", "-W", "60")
 	c.visit(t, "Clients")

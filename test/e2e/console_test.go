@@ -136,11 +136,16 @@ func (c *chrome) fill(t *testing.T, field, value string) {
 	c.run(t, chromedp.Clear(chromedp.CSS(field)), chromedp.SendKeys(chromedp.CSS(field), value))
 }
 
-// sees waits until the page shows the text. The page may change meanwhile.
+// sees waits until the page shows the text, scrolling to where it may be: what is
+// out of sight is not always laid out. The page may change meanwhile.
 func (c *chrome) sees(t *testing.T, selector, text string) {
 	t.Helper()
 	quoted, _ := json.Marshal([]string{selector, text})
-	c.holds(t, `(([selector, text]) => [...document.querySelectorAll(selector)].some((one) => one.innerText.includes(text)))(`+string(quoted)+`)`)
+	c.holds(t, `(([selector, text]) => [...document.querySelectorAll(selector)].some((one) => {
+		if (one.innerText.includes(text)) return true;
+		one.scrollIntoView();
+		return false;
+	}))(`+string(quoted)+`)`)
 }
 
 // listens waits until messages would be shown.
