@@ -2,8 +2,10 @@ package thingd
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -273,6 +275,10 @@ func TestEveryDeedTwice(t *testing.T) {
 			w.keep(t, d.keep, first.members)
 		}
 		second, err := w.call(line)
+		if asks.MatchString(d.do) && errors.Is(err, net.ErrClosed) {
+			// The SDK's own connection was closed below it, seldom and by its transport.
+			second, err = w.call(line)
+		}
 		if got := outcome(err); got != d.again && d.again != "*" {
 			t.Errorf("%.200s\n\tagain gives %q, want %q\n\t%v", line, got, d.again, err)
 		}
