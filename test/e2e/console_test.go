@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,13 +25,14 @@ import (
 )
 
 // clickPatience is how long a page may take to answer a click.
-const clickPatience = 15 * time.Second
+const clickPatience = 30 * time.Second
 
 // chrome is a tab of a real browser, with a folder for what it downloads.
 type chrome struct {
 	ctx       context.Context
 	downloads string
 	server    *server
+	loading   atomic.Bool // whether a page is on its way
 }
 
 var signInLink = regexp.MustCompile(`http://\S+/console/signin\?once=\S+`)
@@ -96,6 +98,10 @@ func (c *chrome) watch(t *testing.T, event any) {
 		if e.Entry.Source == log.EntrySourceSecurity {
 			t.Errorf("the browser complains: %s", e.Entry.Text)
 		}
+	case *page.EventFrameStartedLoading:
+		c.loading.Store(true)
+	case *page.EventFrameStoppedLoading:
+		c.loading.Store(false)
 	case *page.EventJavascriptDialogOpening:
 		go func() { // not here: this is where the browser's answers are read
 			_, _ = chromedp.Call(c.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
@@ -103,18 +109,40 @@ func (c *chrome) watch(t *testing.T, event any) {
 	}
 }
 
-// run does the actions one after the other, within patience.
+// run does the actions one after the other, within patience, and waits until the
+// page that they led to is there: a click is no answer yet.
 func (c *chrome) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- chromedp.Do(c.ctx, actions...) }()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Fatalf("the browser: %v\n%s", err, c.text(t, "main"))
+	ctx, cancel := context.WithTimeout(c.ctx, clickPatience)
+	defer cancel()
+	for _, action := range actions {
+		if err := perform(ctx, action); err != nil {
+			t.Fatalf("the browser: %v; the page says:\n%s", err, c.text(t, "main"))
 		}
-	case <-time.After(clickPatience):
-		t.Fatalf("the browser waits in vain; the page says:\n%s", c.text(t, "main"))
+	}
+	c.settle(ctx)
+}
+
+// perform does an action, and does it again where the page was exchanged between
+// finding the element and reaching for it: then nothing was done yet.
+func perform(ctx context.Context, action chromedp.Action[chromedp.Void]) error {
+	for {
+		err := chromedp.Do(ctx, action)
+		if err == nil || !regexp.MustCompile(`node with given id|not.*attached|No node found`).MatchString(err.Error()) {
+			return err
+		}
+	}
+}
+
+// settle waits until nothing is being loaded, twice in a row: a form is sent a
+// moment after its button was pressed.
+func (c *chrome) settle(ctx context.Context) {
+	still := chromedp.Evaluate[bool](`document.readyState === "complete" && !document.querySelector(".htmx-request")`)
+	for calm := 0; calm < 2 && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		calm++
+		if found, err := chromedp.Run(ctx, still); err != nil || !found || c.loading.Load() {
+			calm = 0
+		}
 	}
 }
 
