@@ -81,6 +81,9 @@ func (c *conn) checkWill(w *mqtt.Will) *ending {
 	if topic.IsReserved(w.Topic) && !topic.MayPublish(w.Topic) {
 		return clientError(why.StepConnect, mqtt.TopicNameInvalid, why.WillInvalid, "clients cannot publish to %s", w.Topic)
 	}
+	if topic.IsReserved(w.Topic) && w.Retain {
+		return clientError(why.StepConnect, mqtt.TopicNameInvalid, why.WillInvalid, "messages cannot be retained on %s", w.Topic)
+	}
 	return nil
 }
 

@@ -28,6 +28,8 @@ type delivery struct {
 	shared   []*shared // for groups
 	received uint16
 	left     *shared // a group has it no more
+	retains  bool    // for subscribers to come
+	will     *will   // that it is, or nil
 }
 
 // row is one entry of a session's queue on its way to the store.
@@ -116,11 +118,8 @@ func (b *Broker) spread(d *delivery, r *route) {
 		}
 		r = b.renewed(r)
 	}
-	for _, handle := range r.handlers {
-		d.promise.expect()
-		handle(*d.keep(), d.promise.settle)
-	}
-	if d.received != 0 || r.stores && d.m.QoS > mqtt.QoS0 {
+	d.handOver(r)
+	if d.retains || d.will != nil || d.received != 0 || r.stores && d.m.QoS > mqtt.QoS0 {
 		b.order.Lock()
 		defer b.order.Unlock()
 		b.deliverAll(d, r)
@@ -128,6 +127,17 @@ func (b *Broker) spread(d *delivery, r *route) {
 		return
 	}
 	b.deliverAll(d, r)
+}
+
+// handOver gives a message to the services on the route.
+func (d *delivery) handOver(r *route) {
+	if d.will != nil {
+		d.will.handled = len(r.handlers) > 0
+	}
+	for _, handle := range r.handlers {
+		d.promise.expect()
+		handle(*d.keep(), d.promise.settle)
+	}
 }
 
 // renewed gives the route as it is now. Whoever subscribed since it was found may
@@ -178,35 +188,87 @@ const sharedBody = 512
 // written in the order of their numbers, and before anything that was heard of
 // them later.
 func (b *Broker) write(d *delivery) {
-	rows, shared, received, left, from := d.rows, d.shared, d.received, d.left, d.from
-	d.rows, d.shared, d.received, d.left = nil, nil, 0, nil
-	if len(rows)+len(shared) == 0 && received == 0 && left == nil {
+	w := writing{
+		m: d.kept, at: d.now, rows: d.rows, shared: d.shared, left: d.left,
+		retains: d.retains, will: d.will, from: d.from, received: d.received,
+	}
+	d.rows, d.shared, d.received, d.left, d.retains, d.will = nil, nil, 0, nil, false, nil
+	if w.isEmpty() {
 		return
 	}
-	body := ""
-	if len(rows) > 1 && len(d.m.Payload) >= sharedBody {
-		body = b.NewID()
+	if len(w.rows) > 1 && len(d.m.Payload) >= sharedBody {
+		w.body = b.NewID()
 	}
-	m, promise := d.kept, d.promise
+	promise := d.promise
 	promise.expect()
-	b.Store.Submit(func(tx StoreTx) error {
-		if err := putRows(tx, m, body, rows); err != nil {
-			return err
-		}
-		if err := putShared(tx, shared, left); err != nil || received == 0 {
-			return err
-		}
-		return tx.PutReceived(from.id, received)
-	}, func(err error) {
-		b.failed("queue a message", err)
-		for i := range rows {
-			rows[i].session.wrote(&rows[i].StoredMessage, err)
-		}
-		for _, s := range shared {
-			s.group.wrote(s.number)
-		}
+	b.Store.Submit(w.put, func(err error) {
+		b.failed("store a message", err)
+		b.written(&w, err)
 		promise.settle(err)
 	})
+}
+
+// writing is what the store gets of a delivery.
+type writing struct {
+	m    *Message
+	at   time.Time
+	body string // the ID of a payload that is stored once; "" otherwise
+
+	rows     []row
+	shared   []*shared
+	left     *shared
+	retains  bool
+	will     *will
+	from     *session
+	received uint16
+}
+
+func (w *writing) isEmpty() bool {
+	return len(w.rows)+len(w.shared) == 0 && w.left == nil && !w.retains && w.will == nil && w.received == 0
+}
+
+// put writes all of it, in one transaction.
+func (w *writing) put(tx StoreTx) error {
+	if w.retains {
+		if err := putRetained(tx, w.m, w.at); err != nil {
+			return err
+		}
+	}
+	if err := putRows(tx, w.m, w.body, w.rows); err != nil {
+		return err
+	}
+	if err := putShared(tx, w.shared, w.left); err != nil {
+		return err
+	}
+	if w.received != 0 {
+		if err := tx.PutReceived(w.from.id, w.received); err != nil {
+			return err
+		}
+	}
+	if w.will != nil {
+		return w.will.putOut(tx)
+	}
+	return nil
+}
+
+// written tells those who wait that it is in the store, or could not be written.
+func (b *Broker) written(w *writing, err error) {
+	if w.retains {
+		b.retained.settled(w.m)
+	}
+	for i := range w.rows {
+		w.rows[i].session.wrote(&w.rows[i].StoredMessage, err)
+	}
+	for _, s := range w.shared {
+		s.group.wrote(s.number)
+	}
+}
+
+func putRetained(tx StoreTx, m *Message, at time.Time) error {
+	if len(m.Payload) == 0 {
+		return tx.DeleteRetained(m.Topic)
+	}
+	return tx.PutRetained(m, at)
 }
 
 func putRows(tx StoreTx, m *Message, body string, rows []row) error {

@@ -37,8 +37,9 @@ func (r *retained) get(name string) *Message {
 var errRetainedFull = fault.New(fault.CodeThrottling, "the retained messages have reached their limit")
 
 // retain keeps a message for subscribers to come, or forgets the topic's if the
-// payload is empty. [MQTT-3.3.1-5] [MQTT-3.3.1-6] It says no, and breaks the
-// promise, when there are too many.
+// payload is empty. [MQTT-3.3.1-5] [MQTT-3.3.1-6] The store gets it with what the
+// delivery has for it besides. It says no, and breaks the promise, when there are
+// too many.
 func (b *Broker) retain(d *delivery) bool {
 	m := d.keep()
 	if len(m.Payload) > 0 && !b.mayRetain(m.Topic) {
@@ -47,18 +48,7 @@ func (b *Broker) retain(d *delivery) bool {
 		return false
 	}
 	b.retained.add(m)
-	at := b.Now()
-	promise := d.promise
-	promise.expect()
-	b.submit("retain a message", func(tx StoreTx) error {
-		if len(m.Payload) == 0 {
-			return tx.DeleteRetained(m.Topic)
-		}
-		return tx.PutRetained(m, at)
-	}, func(err error) {
-		b.retained.settled(m)
-		promise.settle(err)
-	})
+	d.retains = true
 	return true
 }
 

@@ -81,6 +81,8 @@ type StoreTx interface {
 
 	PutWill(w StoredWill) error // in place of the client's last
 	DelayWill(clientID, id string, due time.Time) error
+	// DeliveredWill notes that a will's subscribers have it.
+	DeliveredWill(clientID, id string) error
 	DeleteWill(clientID, id string) error
 
 	PutReceived(clientID string, packetID uint16) error // QoS 2 from the client
@@ -143,6 +145,8 @@ type StoredWill struct {
 	Delay    time.Duration
 	Due      time.Time // zero while the client is connected
 	Message  *message.Message
+
+	Delivered bool // subscribers have it, services may not
 }
 
 // RetainedMessage is a topic's last retained message.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"thingd/internal/message"
@@ -11,12 +12,24 @@ import (
 // will is a last will. It is in the store before CONNACK, and until it is published
 // or not wanted any more: whose connection ends with the server has not said
 // good-bye. [MQTT-3.1.2-8]
+//
+// The store forgets it in the transaction that puts its message into the queues of
+// sessions and groups and among the retained, so that a crash either leaves it to be
+// published or does not. Two things the store cannot decide. Services, rules above
+// all, take messages at least once: until they have said that they are done, the will
+// stays with a note that its subscribers have it. And what connected clients are sent
+// cannot be taken back: if the server crashes before the transaction, a few
+// milliseconds later, the will is published again, and a client that had it already
+// and still has its session gets it twice, as QoS 1 allows.
 type will struct {
 	clientID string
 	id       string // of the connection's
 	message  Message
 	delay    time.Duration
 	due      time.Time // zero while the client is connected
+
+	handled   bool // services on its route have it
+	delivered bool // before the server started, to all but those
 }
 
 // willOf makes the will that a CONNECT carries; nil without one.
@@ -46,7 +59,7 @@ func (w *will) stored() StoredWill {
 func (b *Broker) restoreWills(ctx context.Context) error {
 	rows, err := b.Store.Wills(ctx)
 	for _, row := range rows {
-		w := &will{clientID: row.ClientID, id: row.ID, message: *row.Message, delay: row.Delay, due: row.Due}
+		w := &will{clientID: row.ClientID, id: row.ID, message: *row.Message, delay: row.Delay, due: row.Due, delivered: row.Delivered}
 		if w.due.IsZero() {
 			w.delayUntilEnd(b.Now(), b.sessionExpiry(w.clientID))
 		}
@@ -120,19 +133,45 @@ func (b *Broker) takeWill(clientID string) *will {
 	return w
 }
 
-// release publishes a will; its expiry counts from now. The store keeps it until it
-// is where it must survive, and a moment longer: better twice than never.
+// release publishes a will; its expiry counts from now.
 func (b *Broker) release(w *will) {
 	m := w.message
 	if m.Properties != nil {
 		m.Expires = b.Limits.Expires(*m.Properties, b.Now())
 	}
-	b.stats.WillsPublished.Add(1)
-	b.Publish(m, func(error) {
-		b.mu.Lock()
-		b.published = append(b.published, w)
-		b.mu.Unlock()
-	})
+	d := delivery{m: &m, kept: &m, now: b.Now(), frames: &frames{}}
+	d.promise = newPromise(func(err error) { b.handled(w, err) })
+	r := b.route(m.Topic)
+	if w.delivered {
+		d.handOver(r)
+	} else {
+		d.will = w
+		b.stats.WillsPublished.Add(1)
+		b.stats.PublishIn.Add(1)
+		b.spread(&d, r)
+	}
+	d.promise.settle(nil)
+}
+
+// putOut notes in the store that the will is published.
+func (w *will) putOut(tx StoreTx) error {
+	if w.handled {
+		return tx.DeliveredWill(w.clientID, w.id)
+	}
+	return tx.DeleteWill(w.clientID, w.id)
+}
+
+// handled hears that the services have the will too. Who failed gets it again after
+// the next start; a will that may not be retained is refused for good. The caller may
+// be the store, which must not wait for itself.
+func (b *Broker) handled(w *will, err error) {
+	refused := errors.Is(err, errRetainedFull)
+	if err != nil && !refused || !refused && !w.handled && !w.delivered {
+		return
+	}
+	b.mu.Lock()
+	b.published = append(b.published, w)
+	b.mu.Unlock()
 }
 
 // dropWill forgets a will that nobody wants any more.
@@ -140,7 +179,7 @@ func (b *Broker) dropWill(w *will) {
 	b.submit("forget a will", func(tx StoreTx) error { return tx.DeleteWill(w.clientID, w.id) }, nil)
 }
 
-// settleWills forgets the wills that were published.
+// settleWills forgets the wills that services have taken, too, and those refused.
 func (b *Broker) settleWills() {
 	b.mu.Lock()
 	all := b.published

@@ -404,11 +404,14 @@ func TestBrokerWills(t *testing.T) {
 			{"two clients", func(tx broker.StoreTx) error { return errors.Join(tx.PutWill(other), tx.PutWill(first)) }, []broker.StoredWill{first, other}},
 			{"one connects again", func(tx broker.StoreTx) error { return tx.PutWill(second) }, []broker.StoredWill{second, other}},
 			{"its first connection is settled late", func(tx broker.StoreTx) error {
-				return errors.Join(tx.DeleteWill("a", "1"), tx.DelayWill("a", "1", due.Add(time.Hour)))
+				return errors.Join(tx.DeleteWill("a", "1"), tx.DelayWill("a", "1", due.Add(time.Hour)), tx.DeliveredWill("a", "1"))
 			}, []broker.StoredWill{second, other}},
 			{"one waits, one is out", func(tx broker.StoreTx) error {
 				return errors.Join(tx.DelayWill("b", "1", due), tx.DeleteWill("a", "2"))
 			}, []broker.StoredWill{{ClientID: "b", ID: "1", Delay: time.Second, Due: due, Message: fullMessage("w/b")}}},
+			{"the other is delivered", func(tx broker.StoreTx) error { return tx.DeliveredWill("b", "1") },
+				[]broker.StoredWill{{ClientID: "b", ID: "1", Delay: time.Second, Due: due, Message: fullMessage("w/b"), Delivered: true}}},
+			{"and connects again", func(tx broker.StoreTx) error { return tx.PutWill(other) }, []broker.StoredWill{other}},
 		}
 		for _, step := range steps {
 			inBroker(t, db, step.do)
