@@ -24,7 +24,7 @@ type Entry struct {
 	Source  string            `json:",omitzero"` // address
 	Door    Door              // through which it came
 	Deed    string            // "iot:CreateThing", "POST /console/things"
-	About   map[string]string `json:",omitzero"` // such as thing: pump
+	About   map[string]string `json:",omitzero"` // kinds of resources and their names: thing: pump
 	Problem string            `json:",omitzero"` // why it was refused; "": it was done
 }
 
@@ -40,6 +40,7 @@ const (
 // Query selects entries. What is empty selects all.
 type Query struct {
 	Who    string // exactly
+	About  string // some of what the entry is about has this in it, in any case
 	Before int64  // entries older than this number; 0 for the newest
 	Limit  int    // 1 to 1000; 0: 50
 }

@@ -117,6 +117,39 @@ func TestTheAuditLogSaysWhoDidWhat(t *testing.T) {
 	}
 }
 
+// Each entry says which resource it is about and leads to its page, whichever door
+// the change came through; a refused form is no change.
+func TestTheAuditLogIsSearchedByResource(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	b.post(t, "/console/things", url.Values{"name": {"Pump_7"}, "certificate": {"none"}}, http.StatusOK)
+	b.post(t, "/console/things/Pump_7/attributes", url.Values{"key": {"a"}, "value": {"b"}}, http.StatusOK)
+	b.post(t, "/console/rules", url.Values{"name": {"r1"}, "sql": {"SELECT"}}, http.StatusBadRequest)
+	h.Audit.Record(audit.Entry{Who: "api", Door: audit.API, Deed: "iot:AttachPolicy", About: map[string]string{
+		"requestId": "r-1", "policy": "p1", "target": h.Scope.IoT("cert", strings.Repeat("a", 64)), "principal": "arn:aws:iot:us-east-1:999999999999:cert/other", "index": "AWS_Things",
+	}})
+	tests := map[string]struct{ has, lacks []string }{
+		"pump_7": {[]string{`href="/console/things/Pump_7"`, "/attributes"}, []string{"iot:AttachPolicy", "POST /console/rules"}},
+		"r1":     {[]string{`href="/console/rules/r1"`, "status bad"}, []string{"Pump_7"}},
+		"cert/a": {[]string{`href="/console/policies/p1"`, `href="/console/certificates/` + strings.Repeat("a", 64), `<span class="mono">arn:aws:iot:us-east-1:999999999999:cert/other`}, []string{"Pump_7"}},
+		"r-1":    {[]string{"iot:AttachPolicy"}, nil},
+		"nobody": {[]string{"Nothing of the kind"}, []string{"<tbody>"}},
+	}
+	for search, tt := range tests {
+		body := b.get(t, "/console/audit?"+url.Values{"about": {search}}.Encode(), http.StatusOK)
+		for _, text := range tt.has {
+			if !strings.Contains(body, text) {
+				t.Errorf("%q does not find %s", search, text)
+			}
+		}
+		for _, text := range tt.lacks {
+			if strings.Contains(body, text) {
+				t.Errorf("%q finds %s", search, text)
+			}
+		}
+	}
+}
+
 // importOf uploads a manifest as the page's script does, and gives the address of
 // its page.
 func importOf(t *testing.T, b *browser, file string, fields map[string]string, want int) string {

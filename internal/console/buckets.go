@@ -52,7 +52,7 @@ func (v *visit) createBucket() error {
 		return err
 	}
 	if err != nil {
-		form.Problem = v.sentence(err)
+		form.Problem, v.refused = v.sentence(err), err
 		return v.renderWith(statusOf(err), "bucketform", form)
 	}
 	return v.to(bucketPath(form.Name, ""), "created.named", form.Name)
@@ -125,13 +125,11 @@ func trailOf(bucket, prefix string) []folder {
 func parent(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
 
 func (v *visit) deleteBucket() error {
-	name := v.r.PathValue("bucket")
-	v.note("bucket", name)
 	client, err := v.s3()
 	if err != nil {
 		return err
 	}
-	err = client.exec(s3Request{method: http.MethodDelete, bucket: name})
+	err = client.exec(s3Request{method: http.MethodDelete, bucket: v.r.PathValue("bucket")})
 	if fault.Is(err, fault.CodeDeleteConflict) {
 		return fault.New(fault.CodeDeleteConflict, "%s", v.text("bucket.notempty"))
 	}
@@ -145,14 +143,26 @@ func objectPath(bucket, key string) string {
 	return Root + "buckets/" + url.PathEscape(bucket) + "/object?" + url.Values{"key": {key}}.Encode()
 }
 
-// keyInAddress is the object that the address names; keys may have blanks at
-// their ends.
-func (v *visit) keyInAddress() (string, error) {
-	key := v.r.URL.Query().Get("key")
-	if key == "" {
-		return "", fault.InvalidRequest("%s", v.text("error.nowhere"))
+// stored is an object that the address names, with the client that reaches it.
+type stored struct {
+	s3
+	Bucket, Key string // keys may have blanks at their ends
+}
+
+func (v *visit) stored() (stored, error) {
+	one := stored{Bucket: v.r.PathValue("bucket"), Key: v.r.URL.Query().Get("key")}
+	if one.Key == "" {
+		return one, fault.InvalidRequest("%s", v.text("error.nowhere"))
 	}
-	return key, nil
+	v.note("key", one.Key)
+	var err error
+	one.s3, err = v.s3()
+	return one, err
+}
+
+// get asks for the object; the caller closes the answer's body.
+func (s stored) get() (*http.Response, error) {
+	return s.do(s3Request{method: http.MethodGet, bucket: s.Bucket, key: s.Key})
 }
 
 // objectPage is one object.
@@ -170,19 +180,16 @@ type objectPage struct {
 }
 
 func (v *visit) object() error {
-	key, err := v.keyInAddress()
+	one, err := v.stored()
 	if err != nil {
 		return err
 	}
-	client, err := v.s3()
-	if err != nil {
-		return err
+	at, named := bucketPath(one.Bucket, ""), "?"+url.Values{"key": {one.Key}}.Encode()
+	page := objectPage{
+		Bucket: one.Bucket, Key: one.Key, Trail: trailOf(one.Bucket, parent(one.Key)),
+		DownloadPath: at + "/download" + named, DeletePath: at + "/object/delete" + named,
 	}
-	page := objectPage{Bucket: v.r.PathValue("bucket"), Key: key}
-	page.Trail = trailOf(page.Bucket, parent(key))
-	named := "?" + url.Values{"key": {key}}.Encode()
-	page.DownloadPath, page.DeletePath = bucketPath(page.Bucket, "")+"/download"+named, bucketPath(page.Bucket, "")+"/object/delete"+named
-	answer, err := client.do(s3Request{method: http.MethodGet, bucket: page.Bucket, key: key})
+	answer, err := one.get()
 	if err != nil {
 		return err
 	}
@@ -212,22 +219,18 @@ func (p *objectPage) read(answer *http.Response) (err error) {
 // download sends an object as a file, whatever it is: the browser must not show
 // a stranger's page as ours.
 func (v *visit) download() error {
-	key, err := v.keyInAddress()
+	one, err := v.stored()
 	if err != nil {
 		return err
 	}
-	client, err := v.s3()
-	if err != nil {
-		return err
-	}
-	answer, err := client.do(s3Request{method: http.MethodGet, bucket: v.r.PathValue("bucket"), key: key})
+	answer, err := one.get()
 	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
 	header := v.w.Header()
 	header.Set("Content-Type", "application/octet-stream")
-	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(key)}))
+	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(one.Key)}))
 	if length := answer.Header.Get("Content-Length"); length != "" {
 		header.Set("Content-Length", length)
 	}
@@ -243,22 +246,15 @@ func (v *visit) download() error {
 // upload stores the body of the request as an object. A script sends it, with
 // the token in a header.
 func (v *visit) upload() error {
-	key, err := v.keyInAddress()
+	one, err := v.stored()
 	if err != nil {
 		return err
 	}
-	bucket := v.r.PathValue("bucket")
-	v.note("bucket", bucket)
-	v.note("key", key)
 	if v.r.ContentLength < 0 {
 		return fault.InvalidRequest("%s", v.text("object.nolength"))
 	}
-	client, err := v.s3()
-	if err != nil {
-		return err
-	}
 	_ = http.NewResponseController(v.w).SetReadDeadline(time.Time{}) // a large file takes its time
-	if err := client.put(bucket, key, v.query("type"), v.r.Body, v.r.ContentLength); err != nil {
+	if err := one.put(one.Bucket, one.Key, v.query("type"), v.r.Body, v.r.ContentLength); err != nil {
 		return err
 	}
 	v.w.WriteHeader(http.StatusNoContent)
@@ -266,21 +262,14 @@ func (v *visit) upload() error {
 }
 
 func (v *visit) deleteObject() error {
-	key, err := v.keyInAddress()
+	one, err := v.stored()
 	if err != nil {
 		return err
 	}
-	bucket := v.r.PathValue("bucket")
-	v.note("bucket", bucket)
-	v.note("key", key)
-	client, err := v.s3()
-	if err != nil {
+	if err := one.exec(s3Request{method: http.MethodDelete, bucket: one.Bucket, key: one.Key}); err != nil {
 		return err
 	}
-	if err := client.exec(s3Request{method: http.MethodDelete, bucket: bucket, key: key}); err != nil {
-		return err
-	}
-	return v.to(bucketPath(bucket, parent(key)), "deleted")
+	return v.to(bucketPath(one.Bucket, parent(one.Key)), "deleted")
 }
 
 const uploadPattern = "POST /console/buckets/{bucket}/objects"

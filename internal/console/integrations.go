@@ -125,7 +125,7 @@ func count(text string) int {
 
 func (v *visit) createIntegration() error {
 	form := v.readIntegration()
-	v.note("integration", form.Name)
+	v.note("name", form.Name)
 	if err := v.may("thingd:CreateIntegration", "*"); err != nil {
 		return err
 	}
@@ -133,14 +133,14 @@ func (v *visit) createIntegration() error {
 	if err != nil {
 		return v.mend(form, err, func(status int, form integrationForm) error { return v.renderWith(status, "integrationform", form) })
 	}
-	v.note("id", made.ID)
+	v.note("integration", made.ID)
 	return v.to(integrationPath(made.ID), "created.named", form.Name)
 }
 
 // saveIntegration keeps the form and connects anew.
 func (v *visit) saveIntegration() error {
 	form := v.readIntegration()
-	v.note("integration", form.Name)
+	v.note("name", form.Name)
 	if err := v.may("thingd:UpdateIntegration", "*"); err != nil {
 		return err
 	}
@@ -158,6 +158,7 @@ func (v *visit) mend(form integrationForm, err error, render func(int, integrati
 		return err
 	}
 	form.Problem, form.Field = v.mistake(wrong), wrong.Kind.Field()
+	v.refused = err
 	return render(http.StatusBadRequest, form)
 }
 
@@ -235,7 +236,6 @@ func integrationPath(id string) string { return Root + "integrations/" + url.Pat
 
 func (v *visit) deleteIntegration() error {
 	id := v.r.PathValue("integration")
-	v.note("integration", id)
 	if err := v.may("thingd:DeleteIntegration", "*"); err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func TestAnIntegrationIsMadeSavedAndDeleted(t *testing.T) {
 	if diff := cmp.Diff(want, got.Integration); diff != "" {
 		t.Errorf("the integration (-want +got):\n%s", diff)
 	}
-	for _, part := range []string{"POST /console/integrations", "integration=sakura", "integration=renamed"} {
+	for _, part := range []string{"POST /console/integrations", "name=sakura", "name=renamed"} {
 		if !strings.Contains(h.log.String(), part) {
 			t.Errorf("the log lacks %q", part)
 		}

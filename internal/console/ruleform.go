@@ -318,7 +318,7 @@ func (v *visit) writeRule() error {
 		return err
 	}
 	if err := v.keepRule(form); err != nil {
-		form.Problem = v.sentence(err)
+		form.Problem, v.refused = v.sentence(err), err
 		return v.renderRule(statusOf(err), form)
 	}
 	if form.Old {

@@ -188,6 +188,9 @@ func (v *visit) renderWith(status int, name string, data any) error {
 	if err := templates[name]().ExecuteTemplate(&page, "layout", view); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
+	if status >= http.StatusBadRequest && v.refused == nil {
+		v.refused = fault.InvalidRequest("%s", v.text("error"))
+	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.Header().Set("Content-Language", v.lang)
 	v.w.WriteHeader(status)

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"thingd/internal/audit"
 )
@@ -21,7 +24,7 @@ func (db *DB) Audit(account string) *Audit { return &Audit{db, account} }
 func (a *Audit) Append(ctx context.Context, entries []audit.Entry, keep int) error {
 	return a.db.Update(ctx, func(tx *Tx) error {
 		for _, e := range entries {
-			if _, err := tx.exec("INSERT INTO audit (account, number, who, entry) VALUES (?, ?, ?, ?)", a.account, e.Number, e.Who, toJSON(e)); err != nil {
+			if _, err := tx.exec("INSERT INTO audit (account, number, who, entry, about) VALUES (?, ?, ?, ?, ?)", a.account, e.Number, e.Who, toJSON(e), aboutLines(e)); err != nil {
 				return err
 			}
 		}
@@ -31,11 +34,19 @@ func (a *Audit) Append(ctx context.Context, entries []audit.Entry, keep int) err
 	})
 }
 
+// aboutLines is what is searched for the names in an entry.
+func aboutLines(e audit.Entry) string {
+	return strings.ToLower(strings.Join(slices.Sorted(maps.Values(e.About)), "\n"))
+}
+
 // Recent implements audit.Store.
 func (a *Audit) Recent(ctx context.Context, q audit.Query) (page []audit.Entry, err error) {
 	where, args := " WHERE account = ?", []any{a.account}
 	if q.Who != "" {
 		where, args = where+" AND who = ?", append(args, q.Who)
+	}
+	if q.About != "" {
+		where, args = where+" AND about LIKE ? ESCAPE '!'", append(args, containing(strings.ToLower(q.About)))
 	}
 	if q.Before > 0 {
 		where, args = where+" AND number < ?", append(args, q.Before)

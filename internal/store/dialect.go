@@ -53,3 +53,9 @@ func (d dialect) begin() string {
 	}
 	return "BEGIN ISOLATION LEVEL SERIALIZABLE"
 }
+
+// containing is the pattern of LIKE that finds a text as it is. Its escape
+// character is '!': the engines do not agree about the backslash.
+func containing(text string) string {
+	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text) + "%"
+}

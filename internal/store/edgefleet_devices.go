@@ -75,7 +75,7 @@ func edgeDeviceQuery(q edgefleet.DeviceQuery) (string, []any) {
 	}
 	if q.Contains != "" {
 		query += " AND id LIKE ? ESCAPE '!'"
-		args = append(args, containing(q.Contains))
+		args = append(args, containing(edgefleet.Key(q.Contains)))
 	}
 	if !q.HeartbeatAfter.IsZero() {
 		query += " AND heartbeat > ?"

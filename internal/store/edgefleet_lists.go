@@ -88,7 +88,7 @@ func edgeValue(column, text string) any {
 func edgeFilters(q edgefleet.Query, and func(condition string, values ...any)) {
 	for _, part := range []struct{ column, text string }{{"id", q.Contains}, {"fleet", q.FleetContains}, {"model_id", q.ModelContains}} {
 		if part.text != "" {
-			and(part.column+" LIKE ? ESCAPE '!'", containing(part.text))
+			and(part.column+" LIKE ? ESCAPE '!'", containing(edgefleet.Key(part.text)))
 		}
 	}
 	if q.Status != "" {
@@ -104,9 +104,4 @@ func edgeFilters(q edgefleet.Query, and func(condition string, values ...any)) {
 			and(bound.condition, toMillis(bound.time))
 		}
 	}
-}
-
-// containing is the LIKE pattern of keys that contain a part of a name.
-func containing(part string) string {
-	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(edgefleet.Key(part)) + "%"
 }

@@ -25,7 +25,7 @@ func (x *exchange) answer(out reflect.Value) {
 	if op.Acknowledged {
 		body = []byte(`{"message":"OK","traceId":"` + x.id + `"}`)
 	}
-	x.observe(Served{Status: status})
+	x.observe(Served{Status: status, output: reflect.Indirect(out)})
 	x.send(status, header, body)
 }
 
@@ -45,6 +45,7 @@ func (x *exchange) observe(s Served) {
 	s.RequestID, s.Service, s.Operation = x.id, x.mount.service.Name, x.operationName()
 	s.Caller, s.SourceIP = CallerFrom(x.r.Context()), SourceIP(x.r.Context())
 	s.Took = x.mux.opts.Now().Sub(x.began)
+	s.schema, s.input = x.mount.schema, x.in
 	x.mux.opts.Observe(s)
 }
 

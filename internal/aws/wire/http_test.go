@@ -60,6 +60,14 @@ func (c *control) DescribeEndpoint(ctx context.Context, _ *iot.DescribeEndpointR
 	return &iot.DescribeEndpointResponse{EndpointAddress: "here"}, nil
 }
 
+func (control) CreateTopicRuleDestination(context.Context, *iot.CreateTopicRuleDestinationRequest) (*iot.CreateTopicRuleDestinationResponse, error) {
+	return &iot.CreateTopicRuleDestinationResponse{TopicRuleDestination: &iot.TopicRuleDestination{Arn: "arn:1"}}, nil
+}
+
+func (control) CreateKeysAndCertificate(context.Context, *iot.CreateKeysAndCertificateRequest) (*iot.CreateKeysAndCertificateResponse, error) {
+	return &iot.CreateKeysAndCertificateResponse{CertificateId: "c1", KeyPair: &iot.KeyPair{PrivateKey: "secret"}}, nil
+}
+
 type topics struct{}
 
 func (topics) Publish(_ context.Context, in *iotdata.PublishRequest) error {
@@ -276,7 +284,38 @@ func TestObserve(t *testing.T) {
 	if served[1].Err == nil || served[2].Err == nil {
 		t.Error("refusals without their reason")
 	}
-	if diff := cmp.Diff(want, served, cmpopts.IgnoreFields(wire.Served{}, "Err")); diff != "" {
+	if diff := cmp.Diff(want, served, cmpopts.IgnoreFields(wire.Served{}, "Err"), cmpopts.IgnoreUnexported(wire.Served{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What a call is about is in its request or, where the call made it, in the
+// answer. Members that hold no text are never asked for.
+func TestServedTellsTheNamesInACall(t *testing.T) {
+	var served []wire.Served
+	mux := wire.NewMux(wire.Options{
+		Authenticator: anybody{}, Authorizer: anybody{}, Now: time.Now, Observe: func(s wire.Served) { served = append(served, s) },
+	})
+	mux.Mount(iot.Service, &control{})
+	for _, call := range []struct{ method, path, body string }{
+		{"DELETE", "/destinations/x", ""},                            // refused
+		{"POST", "/destinations", `{"destinationConfiguration":{}}`}, // made
+		{"POST", "/keys-and-certificate", ""},
+		{"POST", "/things/pump", "{"},
+	} {
+		mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(call.method, call.path, strings.NewReader(call.body)))
+	}
+	got := make([][]string, len(served))
+	for i, s := range served {
+		got[i] = []string{s.Operation, s.Member("arn"), s.Member("certificateId"), s.Member("keyPair"), s.Member("nothing")}
+	}
+	want := [][]string{
+		{"DeleteTopicRuleDestination", "x", "", "", ""},
+		{"CreateTopicRuleDestination", "arn:1", "", "", ""},
+		{"CreateKeysAndCertificate", "", "c1", "", ""},
+		{"CreateThing", "", "", "", ""},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -39,6 +39,35 @@ type Served struct {
 	Exception string        // what the caller reads; "" for success
 	Err       error         // the whole reason, more than the caller reads; nil for success
 	Took      time.Duration // from the head of the request to here
+
+	schema        *schema
+	input, output reflect.Value // structures; the zero Value where there is none
+}
+
+// Member is the value of the string member with this AWS name ("thingName") of
+// the request or, where it has none, of the answer and the structures in it: what
+// a request made may be named there alone ("certificateId"). It is "" where
+// there is none.
+func (s Served) Member(name string) string {
+	if s.input.IsValid() {
+		if value := s.schema.stringMember(s.input, name); value != "" {
+			return value
+		}
+	}
+	if !s.output.IsValid() {
+		return ""
+	}
+	if value := s.schema.stringMember(s.output, name); value != "" {
+		return value
+	}
+	for _, part := range s.output.Fields() {
+		if part = reflect.Indirect(part); part.Kind() == reflect.Struct && part.Type() != timeType {
+			if value := s.schema.stringMember(part, name); value != "" {
+				return value
+			}
+		}
+	}
+	return ""
 }
 
 // Mux serves AWS services over HTTP, all behind one address.
@@ -142,6 +171,7 @@ type exchange struct {
 	mount *mount // whose words the answer uses
 	call  target
 	body  []byte
+	in    reflect.Value // what was asked for, once it is read
 	began time.Time
 }
 
@@ -162,6 +192,7 @@ func (x *exchange) serve() error {
 	if err != nil {
 		return err
 	}
+	x.in = in.Elem()
 	if err := x.authorize(in); err != nil {
 		return err
 	}
