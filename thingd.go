@@ -23,6 +23,7 @@ import (
 	"thingd/internal/console"
 	"thingd/internal/credentials"
 	"thingd/internal/edgefleet"
+	"thingd/internal/function"
 	"thingd/internal/gateway"
 	"thingd/internal/iam"
 	"thingd/internal/journal"
@@ -186,7 +187,7 @@ func (s *Server) openIdentities(ctx context.Context) (err error) {
 	s.pki = pki.New(pki.Config{
 		Store: s.db.PKI(account), Scope: s.scope, Issuer: s.authority, Now: s.now,
 		Attachments: attachments{s}, OnStatus: s.certificateChanged,
-		HasAccount: s.hasAccount, OnTransfer: s.transferred,
+		HasAccount: s.hasAccount, OnTransfer: s.transferred, Functions: &function.Caller{URLs: s.config.Functions},
 	})
 	s.onClose(s.registry.Close)
 	s.registry.OnChange = s.access.RegistryChanged

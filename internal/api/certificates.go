@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"thingd/internal/aws/iot"
+	"thingd/internal/aws/wire"
 	"thingd/internal/pki"
 )
 
@@ -32,7 +33,9 @@ func statusIf(active *bool) pki.Status {
 
 // CreateCertificateFromCsr issues a certificate for a signing request.
 func (a *IoT) CreateCertificateFromCsr(ctx context.Context, in *iot.CreateCertificateFromCsrRequest) (*iot.CreateCertificateFromCsrResponse, error) {
-	cert, err := a.PKI.CreateFromCSR(ctx, in.CertificateSigningRequest, pki.Order{Status: statusIf(in.SetAsActive)})
+	cert, err := a.PKI.CreateFromCSR(ctx, in.CertificateSigningRequest, pki.Order{
+		Status: statusIf(in.SetAsActive), Requester: &pki.Requester{PrincipalID: wire.CallerFrom(ctx).UserID},
+	})
 	if err != nil {
 		return nil, err
 	}

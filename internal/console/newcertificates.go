@@ -57,7 +57,9 @@ func (v *visit) createFromCSR() error {
 		return err
 	}
 	form := v.readCertificateForm("csr")
-	cert, err := v.PKI.CreateFromCSR(v.r.Context(), form.CSR+"\n", pki.Order{Status: form.status()})
+	cert, err := v.PKI.CreateFromCSR(v.r.Context(), form.CSR+"\n", pki.Order{
+		Status: form.status(), Requester: &pki.Requester{PrincipalID: v.actor.UserID},
+	})
 	return v.certificateDone(form, cert, err)
 }
 

@@ -18,6 +18,10 @@ type Order struct {
 	NotAfter time.Time // default: the end of 2049, as on AWS
 	Claim    bool      // of CreateProvisioningClaim: in no list, and deleted after NotAfter
 
+	// Requester asks with CreateCertificateFromCsr, so that the account's
+	// certificate provider signs where it has one. nil: we sign ourselves.
+	Requester *Requester
+
 	// Before hears of the certificate when it is signed and not yet kept. Whoever
 	// must not lose it notes its ID here, on disk: should the server end before
 	// the certificate is kept, the note is of a certificate that nobody has. An
@@ -77,7 +81,18 @@ func (s *Service) CreateFromCSR(ctx context.Context, csr string, o Order) (Certi
 	if err != nil {
 		return Certificate{}, err
 	}
-	return s.issue(ctx, request.PublicKey, subjectOf(request), o)
+	provider, found, err := s.providerFor(ctx, o.Requester)
+	if err != nil {
+		return Certificate{}, err
+	}
+	if !found {
+		return s.issue(ctx, request.PublicKey, subjectOf(request), o)
+	}
+	text, leaf, err := s.askProvider(ctx, provider, csr, request.PublicKey, *o.Requester)
+	if err != nil {
+		return Certificate{}, err
+	}
+	return s.keep(ctx, leaf, text, o)
 }
 
 // subjectOf is the request's subject in DER; nil if it has none.
@@ -97,15 +112,30 @@ func (s *Service) issue(ctx context.Context, public crypto.PublicKey, subject []
 	if err != nil {
 		return Certificate{}, fault.InvalidRequest("the certificate signing request asks for a certificate that cannot be read: %w", err)
 	}
+	return s.keep(ctx, parsed, string(encodeCertificate(der)), o)
+}
+
+// keep writes the record of a certificate that was signed for an order. One that
+// is registered already, which a provider may give, is refused before anybody
+// notes it.
+func (s *Service) keep(ctx context.Context, leaf *x509.Certificate, text string, o Order) (Certificate, error) {
 	if o.Status == "" {
 		o.Status = Inactive
 	}
-	cert := s.record(parsed, string(encodeCertificate(der)), o.Status, ModeDefault)
+	cert := s.record(leaf, text, o.Status, ModeDefault)
 	cert.Claim = o.Claim
 	if o.Before != nil {
+		if err := s.store.View(ctx, func(tx Tx) error { return s.untaken(tx, cert.ID) }); err != nil {
+			return Certificate{}, err
+		}
 		if err := o.Before(ctx, cert.ID); err != nil {
 			return Certificate{}, err
 		}
 	}
-	return cert, s.store.Update(ctx, func(tx Tx) error { return tx.PutCertificate(cert) })
+	return cert, s.store.Update(ctx, func(tx Tx) error {
+		if err := s.untaken(tx, cert.ID); err != nil {
+			return err
+		}
+		return tx.PutCertificate(cert)
+	})
 }

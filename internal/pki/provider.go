@@ -12,8 +12,8 @@ import (
 // there is one operation that a provider can serve).
 const providersMax = 1
 
-// Provider is a certificate provider: a function that signs in our place. It is
-// kept, and not called yet: certificates are signed here all the same.
+// Provider is a certificate provider: a function that signs in our place, see
+// providercall.go.
 type Provider struct {
 	Name       string
 	LambdaARN  string

@@ -56,10 +56,8 @@ func (s *Service) register(ctx context.Context, cert Certificate, check func(Tx,
 		return Certificate{}, err
 	}
 	err := s.store.Update(ctx, func(tx Tx) error {
-		if _, taken, err := tx.Certificate(cert.ID); err != nil {
+		if err := s.untaken(tx, cert.ID); err != nil {
 			return err
-		} else if taken {
-			return fault.AlreadyExists("The certificate is already provisioned or registered").About(string(cert.ID), s.ARN(cert.ID))
 		}
 		if err := check(tx, &cert); err != nil {
 			return err
@@ -67,6 +65,15 @@ func (s *Service) register(ctx context.Context, cert Certificate, check func(Tx,
 		return tx.PutCertificate(cert)
 	})
 	return cert, err
+}
+
+// untaken refuses a certificate that is registered already.
+func (s *Service) untaken(tx Tx, id CertificateID) error {
+	_, taken, err := tx.Certificate(id)
+	if err == nil && taken {
+		err = fault.AlreadyExists("The certificate is already provisioned or registered").About(string(id), s.ARN(id))
+	}
+	return err
 }
 
 // registrable lets through the statuses that a certificate can begin with.

@@ -36,6 +36,10 @@ type Config struct {
 
 	Attachments Attachments // default: nothing is ever attached
 
+	// Functions calls the functions behind certificate providers. nil: there are
+	// none, and what a provider is to sign is refused.
+	Functions Functions
+
 	// HasAccount says whether another account lives on this installation, as
 	// the target of a transfer. Default: none does.
 	HasAccount func(account string) bool
@@ -58,22 +62,25 @@ type Service struct {
 	scope      arn.Scope
 	issuer     Issuer
 	attached   Attachments
+	functions  Functions
 	hasAccount func(string) bool
 	onTransfer func(string, CertificateID)
 	onStatus   func(CertificateID, Status, Status)
 	now        func() time.Time
 	making     chan struct{} // a token for each RSA key in the making
+	asking     chan struct{} // a token for each question to a certificate provider
 	cache      cache
 }
 
 // New gives the Service of the scope's account.
 func New(c Config) *Service {
 	s := &Service{
-		store: c.Store, scope: c.Scope, issuer: c.Issuer, attached: c.Attachments,
+		store: c.Store, scope: c.Scope, issuer: c.Issuer, attached: c.Attachments, functions: c.Functions,
 		hasAccount: c.HasAccount, onTransfer: c.OnTransfer, onStatus: c.OnStatus, now: c.Now,
 		// Making keys is all CPU; more at a time than there are cores would only
 		// make every other connection wait.
 		making: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		asking: make(chan struct{}, askedAtOnce),
 	}
 	if s.attached == nil {
 		s.attached = unattached{}

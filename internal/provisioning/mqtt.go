@@ -166,11 +166,24 @@ func (s *Service) createFromCSR(ctx context.Context, r *request) (any, error) {
 		return nil, &refusal{400, "InvalidCsr", "Certificate signing request cannot be empty."}
 	}
 	token, note := s.newToken()
-	cert, err := s.pki.CreateFromCSR(ctx, in.CSR, pki.Order{Status: pki.PendingActivation, Before: note})
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.CodeInvalidRequest {
-		return nil, &refusal{400, "InvalidCsr", f.Message}
+	from := r.message.Origin
+	cert, err := s.pki.CreateFromCSR(ctx, in.CSR, pki.Order{
+		Status: pki.PendingActivation, Before: note, Requester: &pki.Requester{PrincipalID: from.Principal, ClientID: from.ClientID},
+	})
+	return created{Token: token, Certificate: cert.ID, PEM: cert.PEM}, csrRefusal(err)
+}
+
+// csrRefusal has words of its own for two errors: a request that is no good, and
+// a certificate provider that fails, of which a device is not told more.
+func csrRefusal(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	switch {
+	case ok && f.Code == fault.CodeInvalidRequest:
+		return &refusal{400, "InvalidCsr", f.Message}
+	case ok && f.Code == fault.CodeServiceUnavailable:
+		return fault.New(fault.CodeServiceUnavailable, "The certificate could not be issued; try again later.").Because(err)
 	}
-	return created{Token: token, Certificate: cert.ID, PEM: cert.PEM}, err
+	return err
 }
 
 func (r *request) decode(into any) error {

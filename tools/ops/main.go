@@ -88,6 +88,9 @@ func write(w io.Writer, all []wire.Covered) error {
 		fmt.Fprintf(&b, "\n## %s\n\nBuilt: %s.\n\nNot built: %s.\n", name, names(all, name, true), names(all, name, false))
 	}
 	b.WriteString("\n## Built and not effective\n\n")
+	if len(notEffective) == 0 {
+		b.WriteString("none\n")
+	}
 	for _, op := range sorted(notEffective) {
 		fmt.Fprintf(&b, "- %s: %s\n", op, notEffective[op])
 	}
