@@ -2,8 +2,6 @@ package thingd
 
 import (
 	"context"
-	"io"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -228,29 +226,15 @@ func TestOneCertificateInTwoAccounts(t *testing.T) {
 func TestEachAccountHasItsObjects(t *testing.T) {
 	a := newCaller(t)
 	b := a.account(t, otherAccount)
-	object := func(c *caller, method, path, body string) (int, string) {
-		t.Helper()
-		r, err := http.NewRequest(method, "http://"+a.h.HTTP+path, strings.NewReader(body))
-		must(t, err)
-		r.Header.Set("X-Amz-Content-Sha256", sigv4.HashOf([]byte(body)))
-		sigv4.Sign(r, []byte(body), c.h.keys, "s3", "us-east-1", c.h.now())
-		answer, err := http.DefaultClient.Do(r)
-		must(t, err)
-		defer answer.Body.Close()
-		var text strings.Builder
-		_, err = io.Copy(&text, answer.Body)
-		must(t, err)
-		return answer.StatusCode, text.String()
-	}
 	for _, c := range []*caller{a, b} {
-		if status, text := object(c, "PUT", "/bucket", ""); status != 200 {
+		if status, text := c.object(t, "PUT", "/bucket", ""); status != 200 {
 			t.Fatalf("%d %s", status, text)
 		}
 	}
-	object(a, "PUT", "/bucket/key", "first")
-	object(b, "PUT", "/bucket/key", "second")
+	a.object(t, "PUT", "/bucket/key", "first")
+	b.object(t, "PUT", "/bucket/key", "second")
 	for c, want := range map[*caller]string{a: "first", b: "second"} {
-		if status, text := object(c, "GET", "/bucket/key", ""); status != 200 || text != want {
+		if status, text := c.object(t, "GET", "/bucket/key", ""); status != 200 || text != want {
 			t.Errorf("%d %s, want %s", status, text, want)
 		}
 	}

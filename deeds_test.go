@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"thingd/internal/aws/sigv4"
 	"thingd/internal/aws/wire"
 	"thingd/internal/mqtt"
 )
@@ -420,15 +419,8 @@ func (c *caller) bulkFile(t *testing.T) {
 		fmt.Fprintf(&lines, "{\"N\":\"bulk-%d\"}\n", i)
 	}
 	for _, put := range [][2]string{{"/bulk", ""}, {"/bulk/things", lines.String()}} {
-		r, err := http.NewRequest("PUT", "http://"+c.h.HTTP+put[0], strings.NewReader(put[1]))
-		must(t, err)
-		r.Header.Set("X-Amz-Content-Sha256", sigv4.HashOf([]byte(put[1])))
-		sigv4.Sign(r, []byte(put[1]), c.h.keys, "s3", "us-east-1", c.h.now())
-		answer, err := http.DefaultClient.Do(r)
-		must(t, err)
-		answer.Body.Close()
-		if answer.StatusCode != 200 {
-			t.Fatalf("%s: %s", put[0], answer.Status)
+		if status, text := c.object(t, "PUT", put[0], put[1]); status != 200 {
+			t.Fatalf("%s: %d %s", put[0], status, text)
 		}
 	}
 }

@@ -43,14 +43,17 @@ type taskFiles struct{ s *Server }
 
 var _ provisioning.Objects = taskFiles{}
 
-// Get implements provisioning.Objects: the task's role must be allowed to read. A
-// foreign S3 that comes with an access key of its own does not know our roles; it
+// Get implements provisioning.Objects: the task's role must trust us for this
+// task, whose ARN is aws:SourceArn there (its form is unconfirmed), and must be
+// allowed to read. A foreign S3 that comes with an access key of its own does not know our roles; it
 // decides by that key.
-func (f taskFiles) Get(ctx context.Context, bucket, key, roleARN string) (provisioning.Object, error) {
+func (f taskFiles) Get(ctx context.Context, task, bucket, key, roleARN string) (provisioning.Object, error) {
 	place := f.place()
 	signer := place.Credentials
 	if signer.AccessKeyID == "" {
-		c, err := f.s.iam.AssumeForService(ctx, iam.ServiceOrder{RoleARN: roleARN, Service: ruleService, SessionName: "registration"})
+		c, err := f.s.iam.AssumeForService(ctx, iam.ServiceOrder{
+			RoleARN: roleARN, Service: ruleService, SourceARN: f.s.scope.IoT("thingregistrationtask", task), SessionName: "registration",
+		})
 		if err != nil {
 			return provisioning.Object{}, err
 		}

@@ -62,15 +62,20 @@ const ruleService = "iot.amazonaws.com"
 
 // ruleCredentials opens a session of a rule's role.
 func (s *Server) ruleCredentials(ctx context.Context, roleARN string) (action.Credentials, error) {
-	c, err := s.iam.AssumeForService(ctx, iam.ServiceOrder{RoleARN: roleARN, Service: ruleService, SessionName: "rule"})
+	c, err := s.iam.AssumeForService(ctx, ruleOrder(ctx, roleARN))
 	return action.Credentials{
 		AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken, Expires: c.Expires,
 	}, err
 }
 
+// ruleOrder asks for a role in the name of the rule that ctx is for.
+func ruleOrder(ctx context.Context, roleARN string) iam.ServiceOrder {
+	return iam.ServiceOrder{RoleARN: roleARN, Service: ruleService, SourceARN: action.SourceOf(ctx), SessionName: "rule"}
+}
+
 // ruleAllowed asks a rule's role about what thingd itself does for it.
 func (s *Server) ruleAllowed(ctx context.Context, roleARN, action, resource string) error {
-	actor, err := s.iam.ActForService(ctx, iam.ServiceOrder{RoleARN: roleARN, Service: ruleService, SessionName: "rule"})
+	actor, err := s.iam.ActForService(ctx, ruleOrder(ctx, roleARN))
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type bucket struct {
 	version string           // of all of them
 }
 
-func (b *bucket) Get(_ context.Context, name, key, role string) (provisioning.Object, error) {
+func (b *bucket) Get(_ context.Context, _, name, key, role string) (provisioning.Object, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	text, ok := b.files[key]

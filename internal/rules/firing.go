@@ -69,7 +69,7 @@ func (s *Service) wanted(j *job) bool {
 func (s *Service) newFiring(ctx context.Context, j *job) *firing {
 	return &firing{
 		s: s, state: j.state, rule: j.rule, message: j.message, ticket: j.ticket,
-		seen: view(j.message).Prepared(), env: s.env(ctx, j.arrived), began: s.now(), record: newRecord(j),
+		seen: view(j.message).Prepared(), env: s.env(action.ForRule(ctx, s.scope.IoT("rule", j.rule.rule.Name)), j.arrived), began: s.now(), record: newRecord(j),
 	}
 }
 

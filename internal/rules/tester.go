@@ -61,7 +61,7 @@ func (s *Service) Test(ctx context.Context, t Trial) (TrialResult, error) {
 		out.Why = why
 		return out, nil
 	}
-	env := s.env(ctx, s.now())
+	env := s.env(action.ForRule(ctx, s.scope.IoT("rule", trialName)), s.now())
 	env.Lookups = trialLookups{s.lookups, s.passRole}
 	result, err := c.query.Evaluate(env, t.Message)
 	out.Matched, out.NotJSON = result.Matched, result.NotJSON

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -20,8 +21,11 @@ import (
 // over: a rule set uses a handful of roles.
 type clients struct {
 	mu       sync.Mutex
-	sessions map[string]*session
+	sessions map[sessionKey]*session
 }
+
+// sessionKey says whose a session is: a role's, taken on for a rule.
+type sessionKey struct{ role, source string }
 
 const (
 	sessionsMax  = 1000
@@ -41,7 +45,7 @@ func (t *Targets) credentials(ctx context.Context, role string) (Credentials, er
 	if t.Credentials == nil {
 		return Credentials{}, fault.InvalidRequest("role %s cannot be assumed: roles are not configured", role)
 	}
-	s := t.clients.session(role)
+	s := t.clients.session(sessionKey{role, SourceOf(ctx)})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ok && (s.have.Expires.IsZero() || t.Now().Add(sessionLeast).Before(s.have.Expires)) {
@@ -52,26 +56,26 @@ func (t *Targets) credentials(ctx context.Context, role string) (Credentials, er
 	return fresh, err
 }
 
-func (c *clients) session(role string) *session {
+func (c *clients) session(key sessionKey) *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, ok := c.sessions[role]
+	s, ok := c.sessions[key]
 	if !ok {
 		if c.sessions == nil || len(c.sessions) >= sessionsMax {
-			c.sessions = map[string]*session{}
+			c.sessions = map[sessionKey]*session{}
 		}
 		s = &session{}
-		c.sessions[role] = s
+		c.sessions[key] = s
 	}
 	return s
 }
 
-// forget drops the session of a role: the service did not know it, because the
+// forget drops the sessions of a role: the service did not know one, because the
 // role was made anew, or this server's keys were.
 func (c *clients) forget(role string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.sessions, role)
+	maps.DeleteFunc(c.sessions, func(key sessionKey, _ *session) bool { return key.role == role })
 }
 
 // signer is who signs requests to an endpoint on behalf of a role.

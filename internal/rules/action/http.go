@@ -119,7 +119,7 @@ func (h *httpAction) prepare(r *rendering) send {
 	if err != nil {
 		return r.fail("%v", err)
 	}
-	key := batchKey{action: h, url: to, topic: r.Message.Topic}
+	key := batchKey{action: h, source: h.t.Scope.IoT("rule", r.Rule), url: to, topic: r.Message.Topic}
 	if h.batch.acrossTopics {
 		key.topic = ""
 	}

@@ -50,6 +50,7 @@ type batches struct {
 // batchKey says which messages may go together.
 type batchKey struct {
 	action     *httpAction
+	source     string // ARN of the rule
 	url, topic string
 }
 
@@ -117,7 +118,7 @@ func (m *batches) post(key batchKey, b *batch) {
 	b.timer.Stop()
 	m.running.Go(func() {
 		defer close(b.done)
-		ctx, cancel := context.WithTimeout(context.Background(), httpBudget)
+		ctx, cancel := context.WithTimeout(ForRule(context.Background(), key.source), httpBudget)
 		defer cancel()
 		body := append([]byte("["), bytes.Join(b.parts, []byte(","))...)
 		b.err = key.action.post(ctx, key.url, b.header, append(body, ']'))

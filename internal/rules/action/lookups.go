@@ -150,7 +150,7 @@ func each[T any](all []T, fn func(T) any) []any {
 // Secret gets the current version of a secret (secretsmanager:GetSecretValue).
 // The clock of the cache is the Targets'.
 func (l *Lookups) Secret(ctx context.Context, id, roleARN string) (iotsql.Secret, error) {
-	key := strconv.Quote(id) + roleARN
+	key := strconv.Quote(id) + roleARN + SourceOf(ctx)
 	return l.secrets.get(key, l.Targets.Now, func() (iotsql.Secret, error) {
 		ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 		defer cancel()

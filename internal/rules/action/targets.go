@@ -49,7 +49,8 @@ type Config struct {
 	HopsMax int
 
 	// Credentials gives a session of a role on behalf of the rules engine
-	// (iot.amazonaws.com). They are kept until shortly before they expire.
+	// (iot.amazonaws.com) for the rule of the context, see SourceOf. They are kept
+	// until shortly before they expire.
 	Credentials func(ctx context.Context, roleARN string) (Credentials, error)
 	// Allow says whether a role permits what thingd itself does for an action
 	// (iot:Publish) or lookup (iot:GetThingShadow). Default: everything is.
