@@ -55,7 +55,11 @@ func (v *visit) shadowHistory() error {
 		return err
 	}
 	page := historyPage{Thing: id.Thing, Name: id.Name}
-	for _, c := range v.Shadows.History(id) {
+	changes, err := v.Shadows.History(v.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
 		one := changed{Change: c}
 		if certificateID.MatchString(c.Principal) {
 			one.Certificate = string(pki.NormalID(c.Principal))

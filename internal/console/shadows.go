@@ -16,7 +16,6 @@ type shadowPage struct {
 	Edited      string // what the editor holds
 	Problem     string
 	At          position // of the problem, in the editor
-	Changes     int      // that are remembered
 }
 
 // emptyShadow is what the editor of a shadow that is not there begins with.
@@ -50,7 +49,6 @@ func shadowPath(id shadow.ID) string {
 func (v *visit) readShadow(id shadow.ID) (shadowPage, error) {
 	page := shadowPage{Thing: id.Thing, Name: id.Name}
 	text, err := v.Shadows.Get(v.r.Context(), id)
-	page.Changes = len(v.Shadows.History(id))
 	if fault.Is(err, fault.CodeNotFound) {
 		return page, nil
 	}

@@ -25,8 +25,20 @@ type Store interface {
 	Named(ctx context.Context, thing, after string, limit int) ([]string, error)
 
 	// Purge removes at most limit rows of shadows deleted at or before then,
-	// and says how many.
+	// with what is left of their histories, and says how many shadows.
 	Purge(ctx context.Context, then time.Time, limit int) (int, error)
+
+	// AddChanges adds to the histories of shadows, and keeps so much of each. A
+	// shadow that is deleted or counted anew loses its history with the save
+	// that does so; changes that come behind a deletion are left out.
+	AddChanges(ctx context.Context, entries []Entry, keep Keep) error
+
+	// Changes reads a shadow's history, the newest change first.
+	Changes(ctx context.Context, id ID) ([]Change, error)
+
+	// TrimChanges drops the oldest changes of all shadows beyond what is kept
+	// altogether.
+	TrimChanges(ctx context.Context, keep Keep) error
 }
 
 // ErrStale says that a row is not the one that a save was to replace.

@@ -36,7 +36,11 @@ type Service struct {
 	limits    Limits
 	log       *slog.Logger
 	cache     cache
-	history   history
+	history   waiting
+
+	writing sync.Mutex // held while changes of the history are written
+	written Keep       // since the last look at how much there is
+	trimmed bool       // there was one
 
 	mu         sync.Mutex
 	closed     bool
@@ -184,7 +188,7 @@ func (s *Service) Close(ctx context.Context) error {
 	done := s.underWay == 0 && len(s.lines) == 0
 	s.mu.Unlock()
 	if done {
-		return nil // even where others have used up the time
+		return s.writeAll(context.WithoutCancel(ctx)) // even where others have used up the time
 	}
 	idle := make(chan struct{})
 	go func() {
@@ -194,7 +198,7 @@ func (s *Service) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-idle:
-		return nil
+		return s.writeAll(ctx)
 	case <-ctx.Done():
 		return errors.Join(errors.New("shadow requests are still under way"), ctx.Err())
 	}

@@ -332,6 +332,9 @@ func TestFailedWrite(t *testing.T) {
 	}
 }
 
+func (s *slow) AddChanges(context.Context, []shadow.Entry, shadow.Keep) error { return nil }
+func (s *slow) TrimChanges(context.Context, shadow.Keep) error                { return nil }
+
 // slow is a store whose saves end when the test says so. It keeps nothing.
 type slow struct {
 	shadow.Store

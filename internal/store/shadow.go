@@ -40,6 +40,9 @@ func (s *Shadows) Save(ctx context.Context, id shadow.ID, was shadow.Revision, n
 		if err == nil && rows == 0 {
 			return shadow.ErrStale
 		}
+		if err == nil && was.Version > 0 && (next.Deleted > 0 || next.Created != was.Created) {
+			err = s.dropChanges(tx, id) // the history goes with what it is about
+		}
 		return err
 	}, done)
 }
@@ -73,15 +76,21 @@ func (s *Shadows) Named(ctx context.Context, thing, after string, limit int) (na
 	return names, err
 }
 
-// Purge removes rows of shadows that were deleted at or before then, the oldest
-// first.
+// purged selects the rows that Purge removes, the oldest first.
+const purged = "(SELECT account, thing, name FROM shadows WHERE account = ? AND deleted > 0 AND deleted <= ? ORDER BY deleted LIMIT ?)"
+
+// Purge removes rows of shadows that were deleted at or before then, and what is
+// left of their histories.
 func (s *Shadows) Purge(ctx context.Context, then time.Time, limit int) (int, error) {
 	var rows int64
 	err := s.db.Update(ctx, func(tx *Tx) (err error) {
-		rows, err = tx.exec("DELETE FROM shadows WHERE (account, thing, name) IN "+
-			"(SELECT account, thing, name FROM shadows WHERE account = ? AND deleted > 0 AND deleted <= ? "+
-			"ORDER BY deleted LIMIT ?)", s.account, then.UnixMilli(), limit)
-		return err
+		for _, table := range []string{"shadow_changes", "shadows"} { // in this order: the second is what the selection reads
+			rows, err = tx.exec("DELETE FROM "+table+" WHERE (account, thing, name) IN "+purged, s.account, then.UnixMilli(), limit)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return int(rows), err
 }
