@@ -48,7 +48,7 @@ func (c *moduleCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, func() { leave(conn) })()
 	m := simulatedModule{moduleCommand: c, conn: conn, values: values}
 	if err := m.run(ctx); err != nil && ctx.Err() == nil {
 		return err

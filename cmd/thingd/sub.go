@@ -35,8 +35,8 @@ func (c *subCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	s := subscriber{conn: conn, in: mqtt.NewReader(conn, 0), left: c.Count}
+	defer context.AfterFunc(ctx, func() { leave(conn) })()
 	if err := s.open(c.Filters, mqtt.QoS(c.QoS)); err != nil {
 		return err
 	}
@@ -91,6 +91,13 @@ func (s *subscriber) open(filters []string, qos mqtt.QoS) error {
 	}
 	go s.ping()
 	return s.send(subscribe)
+}
+
+// leave says goodbye: a connection that just ends is on record as lost.
+func leave(conn net.Conn) {
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second)) // the person wants to be gone
+	_, _ = conn.Write((&mqtt.Disconnect{}).Append(nil, mqtt.V5))
+	conn.Close()
 }
 
 // ping keeps the connection; it ends when that is closed.

@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
+	"io"
 
 	"thingd/internal/mqtt"
 	"thingd/internal/why"
@@ -59,7 +61,12 @@ func badPacket(step why.Step, err error) *ending {
 
 // because adds the error that was met.
 func (e ending) because(err error) ending {
-	if err != nil {
+	switch {
+	case errors.Is(err, io.EOF):
+		e.detail = "the client closed the connection without a DISCONNECT packet"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		e.detail = "the client closed the connection in the middle of a packet"
+	case err != nil:
 		e.detail = err.Error()
 	}
 	return e

@@ -26,10 +26,14 @@ func DialWebSocket(ctx context.Context, url string, config *tls.Config) (net.Con
 // clientFrames masks what it sends, as clients must (RFC 6455 section 5.3).
 type clientFrames struct{ frames }
 
-// Write sends p as one masked binary frame.
+// Write sends p as one masked binary frame. It is one write of the connection
+// below, so that frames of several goroutines stay whole.
 func (f *clientFrames) Write(p []byte) (int, error) {
-	frame := ws.MaskFrame(ws.NewBinaryFrame(p))
-	if err := ws.WriteFrame(f.Conn, frame); err != nil {
+	frame, err := ws.CompileFrame(ws.MaskFrame(ws.NewBinaryFrame(p)))
+	if err != nil {
+		return 0, err
+	}
+	if _, err := f.Conn.Write(frame); err != nil {
 		return 0, err
 	}
 	return len(p), nil
