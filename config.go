@@ -62,6 +62,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("--region %q does not look like a region such as us-east-1", c.Region)
 	case len(c.Host) == 0 || c.Host[0] == "":
 		return fmt.Errorf("--host needs a name or address that clients can use")
+	case c.Store != "" && !strings.HasPrefix(c.Store, "postgres://") && !strings.HasPrefix(c.Store, "postgresql://"):
+		return fmt.Errorf("--store: give the URL of a PostgreSQL database, such as postgres://user:password@host/database, or leave it out for SQLite in the data folder")
 	case c.Bus != "":
 		return fmt.Errorf("--bus: running several nodes is not implemented yet; start without it")
 	case c.RuleQueueMessages < 0 || c.RuleQueueBytes < 0:

@@ -38,6 +38,8 @@ func TestStartsThatFailExplainThemselvesAndTouchNothing(t *testing.T) {
 		"the plain door for all":   {func(_ *testing.T, c *Config) { c.HTTP = "0.0.0.0:0" }, []string{"--http", "loopback"}},
 		"a limit that is none":     {func(_ *testing.T, c *Config) { c.Limits = map[string]string{"speed": "9"} }, []string{"--limit speed=9", "no such limit"}},
 		"a limit of letters":       {func(_ *testing.T, c *Config) { c.Limits = map[string]string{"publish-rate": "many"} }, []string{"--limit publish-rate=many", "whole number"}},
+		"a store that is none":     {func(_ *testing.T, c *Config) { c.Store = "mysql://me:secret@localhost/things" }, []string{"--store", "postgres://"}},
+		"a file as the store":      {func(_ *testing.T, c *Config) { c.Store = "things.db" }, []string{"--store", "postgres://"}},
 		"a bus":                    {func(_ *testing.T, c *Config) { c.Bus = "nats://localhost" }, []string{"--bus"}},
 		"a seal key that is short": {func(t *testing.T, c *Config) { c.SealKeyFile = write(t, t.TempDir(), "key", "short") }, []string{"--seal-key-file", "32 bytes"}},
 		"a seal key that is gone":  {func(_ *testing.T, c *Config) { c.SealKeyFile = "/nonexistent/key" }, []string{"--seal-key-file", "/nonexistent/key"}},

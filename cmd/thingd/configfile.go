@@ -120,8 +120,12 @@ func plainMember(value any) any {
 // Validate implements kong.Resolver.
 func (configFile) Validate(*kong.Application) error { return nil }
 
-// Resolve implements kong.Resolver. The environment goes before the file.
+// Resolve implements kong.Resolver. The environment goes before the file, and a
+// flag that has no variable is no setting, whatever its name.
 func (c configFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if len(flag.Envs) == 0 {
+		return nil, nil
+	}
 	for _, name := range flag.Envs {
 		if _, set := os.LookupEnv(name); set {
 			return nil, nil

@@ -31,6 +31,29 @@ type commands struct {
 	Config string `placeholder:"FILE" help:"Configuration file: a JSON object with members named like the flags of 'thingd serve'. Command line and environment go before it."`
 }
 
+// onlySettingsHaveVariables keeps the environment to the server's settings and
+// what all commands share. What THINGD_HOST says of the server must not change
+// the far side of an integration, which has a flag of that name too.
+func onlySettingsHaveVariables(k *kong.Kong) error {
+	var spare func(node *kong.Node)
+	spare = func(node *kong.Node) {
+		for _, flag := range node.Flags {
+			if len(flag.Envs) == 0 && flag.Name != "data" {
+				flag.Envs = []string{"-"} // kong: none
+			}
+		}
+		for _, child := range node.Children {
+			spare(child)
+		}
+	}
+	for _, command := range k.Model.Children {
+		if command.Name != "serve" {
+			spare(command)
+		}
+	}
+	return nil
+}
+
 func main() {
 	os.Exit(run(os.Args[1:]))
 }
@@ -43,6 +66,7 @@ func run(args []string) int {
 	parser, err := kong.New(&c,
 		kong.Name("thingd"),
 		kong.Description("A self-hosted device cloud that speaks AWS IoT Core's protocols and APIs."),
+		kong.PostBuild(onlySettingsHaveVariables),
 		kong.DefaultEnvars("THINGD"),
 		kong.Exit(func(code int) { exit = code }),
 	)

@@ -28,10 +28,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// patience is the longest that a program may take; only a machine under heavy
+// load needs so much of it.
+const patience = 2 * time.Minute
+
 // program is thingd with arguments and an environment of its own.
 func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, os.Args[0], args...)
 	c.Env = append(env, asProgram+"=1", "PATH="+os.Getenv("PATH"))
@@ -80,7 +84,7 @@ func ended(t *testing.T, c *exec.Cmd) int {
 	select {
 	case <-done:
 		return c.ProcessState.ExitCode()
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the program does not end")
 		return -1
 	}
@@ -164,6 +168,9 @@ func TestExitCodes(t *testing.T) {
 		{"limit that is none", nil, []string{"serve", "--limit", "speed=1"}, 1, "no such limit"},
 		{"port in use", nil, []string{"serve", "--listen", taken.Addr().String(), "--http", "127.0.0.1:0"}, 1, "another program uses that port"},
 		{"client without server", nil, []string{"env"}, 1, "thingd serve"},
+		{"client without server, its folder from the environment", []string{"THINGD_DATA=/nonexistent"}, []string{"env"}, 1, "/nonexistent"},
+		{"a setting named like another command's flag", nil, []string{"kit", "lamp", "--config", config(`{"data":"/nonexistent","host":["a","b"]}`)}, 1, "/nonexistent"},
+		{"a flag that is no setting, in the environment", []string{"THINGD_SDK=cobol", "THINGD_DATA=/nonexistent"}, []string{"kit", "lamp"}, 1, "/nonexistent"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -179,6 +186,17 @@ func TestExitCodes(t *testing.T) {
 				t.Errorf("it panics:\n%s", stderr)
 			}
 		})
+	}
+}
+
+func TestShellWordsAreQuotedWhereTheyMustBe(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"./bin/thingd": "./bin/thingd", "thingd": "thingd", "/srv/my things": "'/srv/my things'", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "": "''",
+	} {
+		if got := shellWord(text); got != want {
+			t.Errorf("shellWord(%q) = %s, want %s", text, got, want)
+		}
 	}
 }
 

@@ -39,9 +39,9 @@ func (c *serveCommand) Run(ctx context.Context) error {
 // greet tells a person at a terminal what to do next, and a script that the
 // server is ready.
 func greet(data string, e thingd.Endpoint, signInPath string) {
-	flag := ""
+	flag, program := "", shellWord(os.Args[0]) // as it was typed
 	if data != "./thingd-data" {
-		flag = " --data " + data
+		flag = " --data " + shellWord(data)
 	}
 	fmt.Fprintf(os.Stdout, `
 thingd is up.
@@ -53,10 +53,10 @@ thingd is up.
              (the long link signs in, once)
 
 Next:
-  eval "$(thingd env%[5]s)" && aws iot describe-endpoint
-  thingd kit my-device%[5]s && unzip connect_device_package.zip && ./start.sh
-  thingd sub%[5]s 'sdk/test/#'
+  eval "$(%[7]s env%[5]s)" && aws iot describe-endpoint
+  %[7]s kit my-device%[5]s && unzip connect_device_package.zip && ./start.sh
+  %[7]s sub%[5]s 'sdk/test/#'
 
-`, e.Host, e.Port, data, e.HTTP, flag, signInPath)
+`, e.Host, e.Port, data, e.HTTP, flag, signInPath, program)
 	fmt.Fprintln(os.Stderr, "ready")
 }

@@ -240,7 +240,7 @@ func listen(addr string) (net.Listener, error) {
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("cannot listen on %s: another program uses that port; stop it or choose another", addr)
+		return nil, fmt.Errorf("cannot listen on %s: another program uses that port; stop it, or choose another with --listen or --http", addr)
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("cannot listen on %s: this user may not bind that port; choose one above 1023 or grant CAP_NET_BIND_SERVICE: %w", addr, err)
 	}
