@@ -47,6 +47,10 @@ func (c *kitCommand) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%s is ready. %s", path, howToRun(sample))
+	if k.Endpoint == "localhost" {
+		fmt.Println("The kit connects to localhost, so it runs on this machine only. For another\n" +
+			"device name this one as that reaches it: --host ADDRESS.")
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -115,7 +116,12 @@ func (c *ruleFiringsCommand) Run(ctx context.Context) error {
 	}
 	var found thingdapi.ListRuleFiringsResponse
 	path := "/thingd/rules/" + url.PathEscape(c.Rule) + "/firings"
-	if err := api.call(ctx, request{service: "thingd", method: http.MethodGet, path: path}, &found); err != nil {
+	err = api.call(ctx, request{service: "thingd", method: http.MethodGet, path: path}, &found)
+	// AWS calls a rule that isn't there forbidden; nothing is forbidden to root.
+	if refused, ok := errors.AsType[*callError](err); ok && refused.name == "UnauthorizedException" {
+		return fmt.Errorf("there is no topic rule %s", c.Rule)
+	}
+	if err != nil {
 		return err
 	}
 	if len(found.Firings) == 0 {

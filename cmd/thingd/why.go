@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"thingd/internal/aws/thingdapi"
@@ -13,7 +14,8 @@ import (
 	"thingd/internal/why"
 )
 
-// whyCommand tells the last refusals of a client.
+// whyCommand tells the last refusals of a client, and where there are none those
+// of clients that nobody knows.
 type whyCommand struct {
 	dataFlag
 	ClientID  string `arg:"" optional:"" help:"MQTT client ID. Without it, the last refusals of everybody."`
@@ -27,24 +29,51 @@ func (c *whyCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{"maxResults": {fmt.Sprint(min(max(c.Count, 1), 250))}}
-	if c.ClientID != "" {
-		query.Set("clientId", c.ClientID)
-	}
-	if c.Principal != "" {
-		query.Set("principal", c.Principal)
-	}
-	var found thingdapi.ListEventsResponse
-	err = api.call(ctx, request{service: "thingd", method: http.MethodGet, path: "/thingd/events?" + query.Encode()}, &found)
+	found, err := api.events(ctx, c.ClientID, c.Principal, min(max(c.Count, 1), eventsMax))
 	if err != nil {
 		return err
 	}
-	if len(found.Events) == 0 {
-		fmt.Println("Nothing is known of it: no refusal and no lost connection was recorded.")
+	if len(found) > 0 {
+		return journal.Render(os.Stdout, entries(found))
+	}
+	fmt.Println("Nothing is known of it: no refusal and no lost connection was recorded.")
+	if found, err = api.nameless(ctx); err != nil {
+		return err
+	}
+	if len(found) == 0 {
 		fmt.Println("If the client cannot connect, its packets may not reach this server; check host, port and network.")
 		return nil
 	}
-	return journal.Render(os.Stdout, entries(found.Events))
+	fmt.Print("Clients that failed before they told their client ID; it may be one of these:\n\n")
+	return journal.Render(os.Stdout, entries(found))
+}
+
+const (
+	eventsMax   = 250 // that the server gives at a time
+	namelessMax = 3
+)
+
+// events asks for what was recorded; what is empty selects all.
+func (c *client) events(ctx context.Context, clientID, principal string, count int) ([]thingdapi.Event, error) {
+	query := url.Values{"maxResults": {fmt.Sprint(count)}}
+	if clientID != "" {
+		query.Set("clientId", clientID)
+	}
+	if principal != "" {
+		query.Set("principal", principal)
+	}
+	var found thingdapi.ListEventsResponse
+	err := c.call(ctx, request{service: "thingd", method: http.MethodGet, path: "/thingd/events?" + query.Encode()}, &found)
+	return found.Events, err
+}
+
+// nameless gives the last clients that got no further than TLS, where nobody has
+// a client ID yet: with the wrong root certificate, say.
+func (c *client) nameless(ctx context.Context) ([]thingdapi.Event, error) {
+	all, err := c.events(ctx, "", "", eventsMax)
+	known := func(e thingdapi.Event) bool { return e.ClientId != "" || e.Principal != "" }
+	all = slices.DeleteFunc(all, known)
+	return all[:min(len(all), namelessMax)], err
 }
 
 // entries turns the API's shapes into what the journal renders.

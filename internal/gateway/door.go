@@ -203,6 +203,8 @@ func explainTLS(err error) string {
 		return "the client does not speak TLS: " + err.Error()
 	case alerted && alert.Op == "remote error":
 		return "the client ended the handshake, and says: " + alert.Err.Error()
+	case alerted && alert.Err.Error() == "tls: bad record MAC":
+		return "the client ended the handshake without a readable word, as OpenSSL does when it does not trust root-ca.pem or does not find its name in the server's certificate"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "the client did not finish the handshake in time"
 	case errors.Is(err, io.EOF):

@@ -68,7 +68,16 @@ func (p *paragraphs) entry(e Entry) {
 	}
 	p.line("missing", missing(ev.Variables))
 	p.line("closed as", string(ev.Disconnect))
-	p.wrapped("remedy", ev.Cause.Remedy())
+	p.wrapped("remedy", remedy(ev))
+}
+
+// remedy says what to do, ready to be typed where the certificate is known.
+func remedy(e why.Event) string {
+	text := e.Cause.Remedy()
+	if e.Principal != "" {
+		text = strings.Replace(text, "--certificate-id ID", "--certificate-id "+e.Principal, 1)
+	}
+	return text
 }
 
 // who names the client as well as it is known.

@@ -91,7 +91,7 @@ const (
 type text struct{ says, remedy string }
 
 var causes = map[Cause]text{
-	TLSFailed:            {"the TLS handshake failed", "check that the client trusts root-ca.pem, offers TLS 1.2 or 1.3 and connects to a name in the server's certificate"},
+	TLSFailed:            {"the TLS handshake failed", "check that the client trusts root-ca.pem, offers TLS 1.2 or 1.3, connects to a name in the server's certificate, and that its clock is right"},
 	NotMQTT:              {"the first bytes are neither an MQTT CONNECT nor an HTTP request", "check that the client speaks MQTT or HTTPS on this port"},
 	ConnectTimeout:       {"no whole CONNECT packet arrived in time", "check the network, and that the client sends CONNECT right after TLS"},
 	ProtocolVersion:      {"the client speaks a version of MQTT that is not served", "configure the client for MQTT 3.1.1 or 5"},

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -95,4 +96,49 @@ func packet(kind byte, body string) []byte {
 
 func field(text string) string {
 	return string([]byte{0, byte(len(text))}) + text
+}
+
+// OpenSSL ends a TLS 1.3 handshake with an alert that servers cannot read.
+func TestClientsThatDoNotTrustTheServerAreExplained(t *testing.T) {
+	t.Parallel()
+	for name, flags := range map[string][]string{"TLS 1.2": {"--tls-max", "1.2"}, "TLS 1.3": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t)
+			lamp := s.register(t, "lamp", allowAll)
+			start(t, lamp.Dir, plainEnv(lamp.Dir), client(t, "curl"), append(flags, "https://localhost:"+s.Port+"/topics/a")...).fail(t)
+			// Nobody has told this name, so it stands for all that told none.
+			got := strings.Join(strings.Fields(s.thingd(t, "why", "lamp").succeed(t)), " ")
+			for _, part := range []string{"the client ended the handshake", "check that the client trusts root-ca.pem"} {
+				if !strings.Contains(got, part) {
+					t.Errorf("`thingd why` does not say %q; it printed:\n%s", part, got)
+				}
+			}
+		})
+	}
+}
+
+func TestSubEndsWithAGoodbye(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	sub := s.thingd(t, "sub", "a/#")
+	s.publishUntil(t, sub, "a/b")
+	sub.signal(syscall.SIGINT)
+	sub.succeed(t)
+	if got := s.thingd(t, "why").succeed(t); strings.Contains(got, "thingd-sub") {
+		t.Errorf("`thingd why` prints:\n%s", got)
+	}
+}
+
+// publishUntil publishes to a topic until a subscriber prints it: nobody says
+// when a subscription holds.
+func (s *server) publishUntil(t *testing.T, subscriber *program, topic string) {
+	t.Helper()
+	for range 100 {
+		s.thingd(t, "pub", topic, "hello").succeed(t)
+		if subscriber.stdout.await(containingLine(topic+" hello"), time.Second, subscriber.over) {
+			return
+		}
+	}
+	t.Fatalf("%s prints no message on %s", subscriber, topic)
 }

@@ -25,7 +25,7 @@ func ExpiredToken() error {
 }
 
 func missing() error {
-	return fault.New(CodeMissing, "The request is not signed: it has neither an Authorization header of the form %s nor a signature in its query string.", algorithm)
+	return fault.New(CodeMissing, "The request is not signed: it has neither an Authorization header of the form %s nor a signature in its query string. A device presents its certificate instead.", algorithm)
 }
 
 func incomplete(format string, args ...any) error {

@@ -163,7 +163,7 @@ func TestCalls(t *testing.T) {
 		{"invalid/too deep", "iot", "POST", "/things/t", strings.Repeat("[", 100), nil, 400, `{"message":"The request body nests deeper than 64 levels."}`},
 		{"invalid/too large", "iot", "POST", "/things/t", strings.Repeat(" ", 1<<20+1), nil, 413, `{"message":"The request body is larger than 1048576 bytes."}`},
 		{"panic/hidden", "iot", "GET", "/tags?resourceArn=a", "", nil, 500, `{"message":"An internal failure occurred. The server's log has the reason under the request ID."}`},
-		{"unsigned", "", "GET", "/things", "", nil, 403, `{"message":"The request is not signed: it has neither an Authorization header of the form AWS4-HMAC-SHA256 nor a signature in its query string."}`},
+		{"unsigned", "", "GET", "/things", "", nil, 403, `{"message":"The request is not signed: it has neither an Authorization header of the form AWS4-HMAC-SHA256 nor a signature in its query string. A device presents its certificate instead."}`},
 		{"unsigned/unreadable signature", "", "GET", "/things", "", []string{"Authorization", "AWS4-HMAC-SHA256 nonsense"}, 403, traced(`The Authorization header has`)},
 		{"not implemented/no signature needed", "", "POST", "/", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15", []string{"Content-Type", form}, 501, ""},
 	} {
