@@ -14,6 +14,7 @@ import (
 
 	"thingd/internal/aws/sigv4"
 	"thingd/internal/mqtt"
+	"thingd/internal/why"
 )
 
 // post is a request of a device in its plainest form.
@@ -133,6 +134,25 @@ func TestHTTPSPublishRefusals(t *testing.T) {
 			t.Errorf("the answer is %s", head)
 		}
 	})
+}
+
+// What is throttled is told so with 429, unlike in the control plane.
+func TestHTTPSPublishIsThrottled(t *testing.T) {
+	h := start(t, func(c *Config) { c.Limits = map[string]string{"retained": "1"} })
+	d := h.device(t, everything)
+	conn := h.dial(t, h.trust(&d))
+	head, _ := exchange(t, conn, post("/topics/a?retain=true", "x"))
+	if !strings.HasPrefix(head, "HTTP/1.1 200 ") {
+		t.Fatalf("the answer is %s", head)
+	}
+	head, body := exchange(t, conn, post("/topics/b?retain=true", "x"))
+	got := parse(t, head)
+	if got.StatusCode != 429 || got.Header.Get("x-amzn-ErrorType") != "ThrottlingException" {
+		t.Errorf("the answer is %s%s", head, body)
+	}
+	if event := h.last(t); event.Cause != why.RetainedFull || event.Principal != string(d.id) {
+		t.Errorf("the journal has %+v", event)
+	}
 }
 
 func TestHTTPSPublishSpeaksOldAndCarefulHTTP(t *testing.T) {

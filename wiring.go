@@ -37,7 +37,8 @@ import (
 func (s *Server) guard() *gateway.Guard {
 	return &gateway.Guard{
 		PKI: s.pki, Access: s.access, IAM: s.iam, Authorizers: s.authorizers, Now: s.now,
-		Publisher: func() message.Publisher { return s.broker },
+		WebSocketLife: s.limits.WebSocketLife,
+		Publisher:     func() message.Publisher { return s.broker },
 		Withdraw: func(clientID string, from *broker.Peer, cause why.Cause, detail string) {
 			s.broker.Withdraw(clientID, from, cause, detail)
 		},

@@ -97,7 +97,7 @@ func (a *IoTData) directMessage(ctx context.Context, in *iotdata.SendDirectMessa
 		return m, fault.New(fault.CodeEntityTooLarge, "payload has %d bytes; at most %d are allowed", len(m.Payload), a.Limits.PayloadBytes)
 	}
 	var err error
-	m.Properties, err = properties(in.UserProperties, in.PayloadFormatIndicator, in.ContentType, in.ResponseTopic, in.CorrelationData)
+	m.Properties, err = a.properties(in.UserProperties, in.PayloadFormatIndicator, in.ContentType, in.ResponseTopic, in.CorrelationData)
 	return m, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"thingd/internal/aws/iotdata"
@@ -29,7 +28,7 @@ func (a *IoTData) Publish(ctx context.Context, in *iotdata.PublishRequest) error
 	if err := checkMessage(a.Limits, &m); err != nil {
 		return err
 	}
-	props, err := properties(in.UserProperties, in.PayloadFormatIndicator, in.ContentType, in.ResponseTopic, in.CorrelationData)
+	props, err := a.properties(in.UserProperties, in.PayloadFormatIndicator, in.ContentType, in.ResponseTopic, in.CorrelationData)
 	if err != nil {
 		return err
 	}
@@ -40,6 +39,9 @@ func (a *IoTData) Publish(ctx context.Context, in *iotdata.PublishRequest) error
 		}
 		m.Properties.MessageExpiry = mqtt.Some(time.Duration(*in.MessageExpiry) * time.Second)
 		m.Expires = a.Limits.Expires(*m.Properties, a.Now())
+	}
+	if err := a.Broker.MayPublish(m); err != nil {
+		return err
 	}
 	return message.Publish(ctx, a.Publisher, m)
 }
@@ -62,9 +64,20 @@ func checkMessage(l broker.Limits, m *message.Message) error {
 	return nil
 }
 
-// properties turns headers and query of an HTTP publish into MQTT 5 properties;
-// nil when there are none.
-func properties(user json.RawMessage, format, contentType, responseTopic, correlation string) (*message.Properties, error) {
+// properties turns headers and query of an HTTP publish into MQTT 5 properties, which
+// are bounded as those of MQTT clients are; nil when there are none.
+func (a *IoTData) properties(user json.RawMessage, format, contentType, responseTopic, correlation string) (*message.Properties, error) {
+	p, err := readProperties(user, format, contentType, responseTopic, correlation)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	if detail := a.Limits.CheckProperties(p); detail != "" {
+		return nil, fault.InvalidRequest("%s", detail)
+	}
+	return p, nil
+}
+
+func readProperties(user json.RawMessage, format, contentType, responseTopic, correlation string) (*message.Properties, error) {
 	p := &message.Properties{}
 	var err error
 	if p.UserProperties, err = userProperties(user); err != nil {
@@ -81,9 +94,6 @@ func properties(user json.RawMessage, format, contentType, responseTopic, correl
 		p.ContentType = []byte(contentType)
 	}
 	if responseTopic != "" {
-		if strings.ContainsAny(responseTopic, "+#") {
-			return nil, fault.InvalidRequest("responseTopic %q contains a wildcard", responseTopic)
-		}
 		p.ResponseTopic = []byte(responseTopic)
 	}
 	if correlation != "" {
@@ -97,8 +107,8 @@ func properties(user json.RawMessage, format, contentType, responseTopic, correl
 	return p, nil
 }
 
-// userPropertiesMax bounds the user properties of one message, bytes of JSON.
-const userPropertiesMax = 8 << 10
+// userPropertiesMax bounds the header with user properties, bytes of JSON.
+const userPropertiesMax = 64 << 10
 
 // userProperties reads a JSON array of one-pair objects. Some SDKs encode it
 // twice, so that a string holds the array.

@@ -12,6 +12,7 @@ import (
 	"thingd/internal/fault"
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
+	"thingd/internal/why"
 )
 
 // joined connects a client in a world.
@@ -73,6 +74,35 @@ func TestSendDirectWithConfirmation(t *testing.T) {
 	c.drop()
 	back := joined(t, w, &mqtt.Connect{ClientID: "car", SessionExpiry: mqtt.Some(time.Hour)})
 	if err := back.barrier(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Messages over HTTPS count among those of the account.
+func TestMessagesOverHTTPSAreCounted(t *testing.T) {
+	limits := broker.AWS()
+	limits.AccountPublishRate, limits.TopicRetainRate = 3, 1
+	w := newWorld(t, limits)
+	m := message.Message{Topic: "t", Origin: message.Origin{Kind: message.FromHTTP, Principal: "cert-web"}}
+	kept := m
+	kept.Retain = true
+	var got []fault.Code
+	for _, one := range []message.Message{kept, kept, m, m} {
+		got = append(got, fault.CodeOf(w.broker.MayPublish(one)))
+	}
+	if diff := cmp.Diff([]fault.Code{"", fault.CodeThrottling, "", fault.CodeThrottling}, got); diff != "" {
+		t.Error(diff)
+	}
+	event, err := w.told.await("")
+	want := why.Event{
+		Time: w.clock.Now(), Principal: "cert-web", Door: "https", Step: why.StepHTTP, Cause: why.TooFast,
+		Detail: "more than 1 retained messages a second to t",
+	}
+	if diff := cmp.Diff(want, event); diff != "" || err != nil {
+		t.Errorf("the journal (-want +got):\n%s%v", diff, err)
+	}
+	w.clock.move(time.Second)
+	if err := w.broker.MayPublish(kept); err != nil {
 		t.Error(err)
 	}
 }

@@ -32,7 +32,8 @@
 // session's queue and subscriptions; acks.mu and outbox.mu what a connection is
 // owed and sent. They are taken in this order and never the other way. Of what is
 // outside the package only Store.Submit is called under Broker.order, only Rights
-// and Now under group.mu and session.mu, and nothing under the others. The store's
+// and Now under group.mu and session.mu, and nothing under the others; Journal.Record,
+// which never waits, is called under all of these. The store's
 // callbacks take these two: nobody waits for the store while holding them.
 package broker
 

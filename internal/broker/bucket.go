@@ -45,3 +45,9 @@ func (b *bucket) refill(now time.Time, rate int) {
 		b.at = now
 	}
 }
+
+// spend takes n tokens, or as many as there are.
+func (b *bucket) spend(now time.Time, rate, n int) {
+	b.refill(now, rate)
+	b.used = min(b.used+float64(n), float64(rate))
+}

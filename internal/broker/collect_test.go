@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -43,5 +44,32 @@ func TestACollectorGetsAMessageOnceForAllItsFilters(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"a/b [3]", "a/c [3]", "a/b [3]"}, other.got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Each rule that gets a message counts among what the account may be sent, and is not
+// refused it.
+func TestRulesCountAmongWhatIsSent(t *testing.T) {
+	limits := broker.AWS()
+	limits.AccountSendRate = 3
+	w := newWorld(t, limits)
+	c := &collector{}
+	defer w.broker.Collect("a/b", c, "one")()
+	defer w.broker.Collect("a/+", c, "two")()
+	sub := joined(t, w, &mqtt.Connect{ClientID: "sub"})
+	subscribe(t, sub, "a/b", 0)
+	for range 2 {
+		if err := message.Publish(context.Background(), w.broker, message.Message{Topic: "a/b"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p, err := sub.next(); err != nil || p.Type() != mqtt.TypePublish {
+		t.Errorf("the client hears %s, %v", show(p), err)
+	}
+	if err := sub.barrier(); err != nil {
+		t.Error(err)
+	}
+	if rules, dropped := len(c.got), w.broker.Stats().SendThrottled.Load(); rules != 2 || dropped != 1 {
+		t.Errorf("rules got %d messages, and %d were dropped; want 2 and 1", rules, dropped)
 	}
 }

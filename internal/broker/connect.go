@@ -58,6 +58,8 @@ func (c *conn) checkConnect(p *mqtt.Connect) *ending {
 		return clientError(why.StepConnect, mqtt.ClientIdentifierNotValid, why.ClientIDInvalid, "client ID of %d bytes; at most %d are allowed", len(p.ClientID), limits.ClientIDBytes)
 	case limits.ReservedClientID && p.ClientID != "" && p.ClientID[0] == '$':
 		return clientError(why.StepConnect, mqtt.ClientIdentifierNotValid, why.ClientIDInvalid, "client ID %q begins with $", p.ClientID)
+	case p.MaximumPacketSize > 0 && int(p.MaximumPacketSize) < limits.ClientPacketMin:
+		return clientError(why.StepConnect, mqtt.QuotaExceeded, why.FeatureNotSupported, "the client takes packets of %d bytes; %d are the least", p.MaximumPacketSize, limits.ClientPacketMin)
 	case p.ClientID == "" && p.Version != mqtt.V5 && !p.CleanStart: // [MQTT-3.1.3-8]
 		return clientError(why.StepConnect, mqtt.ClientIdentifierNotValid, why.ClientIDInvalid, "an empty client ID needs a clean session")
 	}
@@ -74,6 +76,9 @@ func (c *conn) checkWill(w *mqtt.Will) *ending {
 	}
 	if len(w.Payload) > limits.PayloadBytes {
 		return clientError(why.StepConnect, mqtt.PacketTooLarge, why.PayloadTooLarge, "will of %d bytes; at most %d are allowed", len(w.Payload), limits.PayloadBytes)
+	}
+	if detail := limits.CheckProperties(&w.Properties); detail != "" {
+		return clientError(why.StepConnect, mqtt.QuotaExceeded, why.WillInvalid, "will: %s", detail)
 	}
 	if err := limits.Topics.CheckName(w.Topic); err != nil {
 		return clientError(why.StepConnect, mqtt.TopicNameInvalid, why.WillInvalid, "will: %s", faultText(err))
@@ -308,6 +313,9 @@ func (b *Broker) detach(c *conn, e ending) {
 	giveBack(back)
 	b.stats.Connections.Add(-1)
 	b.stats.Disconnects.Add(1)
+	if e.cause == why.SlowReader {
+		b.stats.SlowCut.Add(1)
+	}
 	b.publishWill(c, e, expiry)
 	b.announceDisconnected(c, e)
 	c.record(e, false)

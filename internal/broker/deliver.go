@@ -118,7 +118,7 @@ func (b *Broker) spread(d *delivery, r *route) {
 		}
 		r = b.renewed(r)
 	}
-	d.handOver(r)
+	b.handOver(d, r)
 	if d.retains || d.will != nil || d.received != 0 || r.stores && d.m.QoS > mqtt.QoS0 {
 		b.order.Lock()
 		defer b.order.Unlock()
@@ -129,8 +129,12 @@ func (b *Broker) spread(d *delivery, r *route) {
 	b.deliverAll(d, r)
 }
 
-// handOver gives a message to the services on the route.
-func (d *delivery) handOver(r *route) {
+// handOver gives a message to the services on the route. AWS counts it once for each
+// rule that gets it, among what is sent; rules go on when that is too much.
+func (b *Broker) handOver(d *delivery, r *route) {
+	for _, c := range r.collected {
+		b.quotas.spend(&b.quotas.sends, d.now, b.Limits.AccountSendRate, len(c.tags))
+	}
 	if d.will != nil {
 		d.will.handled = len(r.handlers) > 0
 	}

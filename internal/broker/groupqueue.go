@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"thingd/internal/mqtt"
+	"thingd/internal/why"
 )
 
 // groupQueue holds the messages of a group that no member has. It is guarded by
@@ -21,6 +22,7 @@ type groupQueue struct {
 	replay  int64     // messages up to this number waited while nobody was there
 	loading bool      // somebody is reading from the store
 	gone    []int64   // numbers of messages that are done with
+	told    int64     // when the journal last heard that it is full, Unix seconds
 }
 
 // shared is one message of a group.
@@ -90,6 +92,10 @@ func (g *group) place(m *shared, nobody bool, now time.Time) bool {
 	q, limits := &g.queue, &g.b.Limits
 	if q.size() >= limits.QueueMessages || m.number == 0 && q.bytes > limits.OutboxBytes {
 		g.b.stats.DroppedFull.Add(1)
+		if now.Unix() > q.told {
+			q.told = now.Unix()
+			g.b.tellFull(why.Event{Resource: g.key}, now, q.size(), m.m.Topic)
+		}
 		return false
 	}
 	if nobody && !g.b.mayQueue(now) {

@@ -20,7 +20,7 @@ func (c *conn) onPublish(frame []byte, now time.Time) *ending {
 	if end := c.checkPublish(p); end != nil {
 		return end
 	}
-	if !c.mayPublishNow(now) {
+	if !c.mayPublishNow(p.Topic, now) {
 		return c.throttle(p, c.tooFast(p), now)
 	}
 	c.slowDown(now, len(frame))
@@ -32,8 +32,13 @@ func (c *conn) onPublish(frame []byte, now time.Time) *ending {
 		if end := c.mayRetain(r); end != nil {
 			return c.refusePublish(p, end)
 		}
-		if end := c.mayRetainNow(now); end != nil {
-			return c.throttle(p, end, now)
+		if detail := c.b.mayRetainNow(r.name, now); detail != "" {
+			return c.throttle(p, clientError(why.StepPublish, mqtt.QuotaExceeded, why.TooFast, "%s", detail), now)
+		}
+	}
+	if len(p.RawProperties) > 0 {
+		if detail := c.b.Limits.CheckProperties(&p.Properties); detail != "" {
+			return c.refusePublish(p, clientError(why.StepPublish, mqtt.QuotaExceeded, why.PropertyTooLarge, "%s", detail))
 		}
 	}
 	if p.QoS == mqtt.QoS2 && c.isRepeat(p.PacketID) {
@@ -97,14 +102,19 @@ func (c *conn) tooFast(p *mqtt.Publish) *ending {
 // second at most. MQTT 3.1.1 has no word for it: as at AWS there is no answer.
 func (c *conn) throttle(p *mqtt.Publish, end *ending, now time.Time) *ending {
 	c.b.stats.PublishThrottled.Add(1)
-	if now.Sub(c.told) >= time.Second {
-		c.told = now
-		c.record(*end, true)
-	}
+	c.tell(end, now)
 	if c.version == mqtt.V5 {
 		c.refuseAck(p, mqtt.QuotaExceeded, end.detail)
 	}
 	return nil
+}
+
+// tell is record for what may happen with every message.
+func (c *conn) tell(end *ending, now time.Time) {
+	if now.Sub(c.told) >= time.Second {
+		c.told = now
+		c.record(*end, true)
+	}
 }
 
 // slowDown delays a client that sends more bytes a second than it may.
@@ -113,6 +123,8 @@ func (c *conn) slowDown(now time.Time, n int) {
 	if wait <= 0 {
 		return
 	}
+	c.b.stats.PublishDelayed.Add(1)
+	c.tell(clientError(why.StepPublish, mqtt.QuotaExceeded, why.TooFast, "more than %d bytes a second; the client is read from later", c.b.Limits.ByteRate), now)
 	c.catchUp()
 	pause := time.NewTimer(min(wait, time.Second))
 	defer pause.Stop()

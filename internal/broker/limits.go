@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"fmt"
 	"time"
 
 	"thingd/internal/mqtt"
@@ -32,6 +33,12 @@ type Limits struct {
 	SendMaximum         int // unacknowledged to a client, if it doesn't ask for less
 	TopicAliases        int // from a client
 
+	// Sizes in MQTT 5, bytes; 0: no limit.
+	UserPropertiesBytes int // names and values of one message's
+	ContentTypeBytes    int
+	CorrelationBytes    int
+	ClientPacketMin     int // smallest Maximum Packet Size that a client may ask for
+
 	KeepAliveMin, KeepAliveMax time.Duration // a client's value is moved between; 0 becomes the maximum
 	SessionDefault             time.Duration // life of a 3.1.1 persistent session after it disconnects
 	SessionMax                 time.Duration // longest Session Expiry granted; 0: as asked
@@ -44,16 +51,22 @@ type Limits struct {
 	PublishRate     int           // PUBLISH packets a second from one connection; 0: no limit
 	ByteRate        int           // bytes a second from one connection, delayed beyond; 0: no limit
 	RetryAfter      time.Duration // before an unacknowledged message is sent again on the same connection; 0: never
+	RetryFor        time.Duration // until it is given up; 0: never
+	WebSocketLife   time.Duration // of a signed WebSocket; 0: no limit
 	ConnectTimeout  time.Duration // from accepting a connection to its whole CONNECT
 	OutboxBytes     int           // waiting for one slow reader's socket
 	Retained        int           // messages kept
 
-	// Rates that AWS has and neither profile holds clients to: what works at AWS
+	// Quotas that AWS has and neither profile holds clients to: what works at AWS
 	// works without them. Excess is answered as AWS throttles. 0: no limit.
+	AccountConnections   int // clients connected
+	AccountSubscriptions int // filters of all sessions
 	ConnectRate          int // CONNECT packets a second with one client ID
 	AccountConnectRate   int // and with all
-	AccountPublishRate   int // messages a second from all connections
-	AccountRetainRate    int // of them retained
+	AccountPublishRate   int // messages a second from all connections and over HTTPS
+	AccountSendRate      int // messages a second to all connections and to rules
+	AccountRetainRate    int // of those that come, retained
+	TopicRetainRate      int // of them to one topic
 	AccountSubscribeRate int // filters a second from all connections
 	AccountQueueRate     int // messages a second for clients that are away
 }
@@ -75,6 +88,7 @@ func AWS() Limits {
 		ReceiveMaximum:      100,
 		SendMaximum:         100,
 		TopicAliases:        8,
+		UserPropertiesBytes: 8 << 10, // unconfirmed
 		KeepAliveMin:        30 * time.Second,
 		KeepAliveMax:        1200 * time.Second,
 		SessionDefault:      time.Hour,
@@ -86,6 +100,8 @@ func AWS() Limits {
 		PublishRate:         100,
 		ByteRate:            512 << 10,
 		RetryAfter:          20 * time.Second,
+		RetryFor:            time.Hour,
+		WebSocketLife:       24 * time.Hour,
 		ConnectTimeout:      10 * time.Second,
 		OutboxBytes:         1 << 20,
 		Retained:            500_000,
@@ -111,6 +127,7 @@ func Standard() Limits {
 		KeepAliveMax:    65535 * time.Second,
 		SessionDefault:  7 * 24 * time.Hour,
 		QueueMessages:   100_000,
+		WebSocketLife:   24 * time.Hour,
 		ConnectTimeout:  10 * time.Second,
 		OutboxBytes:     8 << 20,
 		Retained:        1_000_000,
@@ -135,4 +152,34 @@ func (l Limits) sessionExpiry(asked time.Duration) time.Duration {
 		return min(asked, l.SessionMax)
 	}
 	return asked
+}
+
+// CheckProperties says which of a message's properties is larger than it may be; "" if
+// none is. A response topic is held against the rules of topics.
+func (l *Limits) CheckProperties(p *mqtt.MessageProperties) (detail string) {
+	if len(p.ResponseTopic) > 0 {
+		if err := l.Topics.CheckName(string(p.ResponseTopic)); err != nil {
+			return "response topic: " + faultText(err)
+		}
+	}
+	for _, size := range []struct {
+		name, setting string
+		bytes, most   int
+	}{
+		{"content type", "content-type-bytes", len(p.ContentType), l.ContentTypeBytes},
+		{"correlation data", "correlation-bytes", len(p.CorrelationData), l.CorrelationBytes},
+		{"user properties", "user-properties-bytes", userBytes(p), l.UserPropertiesBytes},
+	} {
+		if size.most > 0 && size.bytes > size.most {
+			return fmt.Sprintf("%s of %d bytes; %s is %d", size.name, size.bytes, size.setting, size.most)
+		}
+	}
+	return ""
+}
+
+func userBytes(p *mqtt.MessageProperties) (n int) {
+	for _, u := range p.UserProperties {
+		n += len(u.Name) + len(u.Value)
+	}
+	return n
 }

@@ -29,20 +29,21 @@ type outbox struct {
 	closed   bool          // what waits is dropped
 	idle     chan struct{} // closed when nobody flushes any more; nil when nobody asked
 	rate     bucket        // of messages
-	told     time.Time     // when the journal last heard that they are too many
+	told     time.Time     // when the journal last heard of those dropped
 }
 
 // admission is what a message finds at an outbox.
 type admission uint8
 
 const (
-	room    admission = iota
-	tooSlow           // the client reads too slowly, or is going
-	tooMany           // for this second
+	room         admission = iota
+	tooSlow                // the client reads too slowly, or is going
+	tooMany                // for this second, to this client
+	tooManyInAll           // for this second
 )
 
-// beginMessage is begin for a message, which the client's rate bounds too. A caller
-// that got room must call end.
+// beginMessage is begin for a message, which the client's rate and the account's bound
+// too. A caller that got room must call end.
 func (c *conn) beginMessage(now time.Time) (buf []byte, got admission) {
 	buf, ok := c.out.begin(c.b.Limits.OutboxBytes)
 	if !ok {
@@ -52,26 +53,44 @@ func (c *conn) beginMessage(now time.Time) (buf []byte, got admission) {
 		c.out.end(buf)
 		return nil, tooMany
 	}
+	if b := c.b; !b.quotas.take(&b.quotas.sends, now, b.Limits.AccountSendRate) {
+		c.out.rate.give(1)
+		c.out.end(buf)
+		return nil, tooManyInAll
+	}
 	return buf, room
 }
 
-// dropped counts a QoS 0 message that does not reach the client. The journal hears
-// once a second at most of those that were too many.
+// dropped counts a QoS 0 message that does not reach the client, and tells the journal
+// once a second at most.
 func (c *conn) dropped(because admission, d *delivery) {
-	if because == tooSlow {
+	l, end := &c.b.Limits, (*ending)(nil)
+	switch because {
+	case tooSlow:
 		c.b.stats.DroppedSlow.Add(1)
-		return
+		end = clientError(why.StepReceive, mqtt.QuotaExceeded, why.SlowReader, "QoS 0 messages are dropped while more than %d bytes wait, as from %s", l.OutboxBytes, d.m.Topic)
+	case tooMany:
+		c.b.stats.SendThrottled.Add(1)
+		end = clientError(why.StepReceive, mqtt.QuotaExceeded, why.TooFast, "more than %d messages a second to this client, as from %s", l.SendRate, d.m.Topic)
+	case tooManyInAll:
+		c.b.stats.SendThrottled.Add(1)
+		end = clientError(why.StepReceive, mqtt.QuotaExceeded, why.TooFast, "more than %d messages a second to all clients, as from %s", l.AccountSendRate, d.m.Topic)
 	}
-	c.b.stats.SendThrottled.Add(1)
-	c.out.mu.Lock()
-	tell := d.now.Sub(c.out.told) >= time.Second
-	if tell {
-		c.out.told = d.now
+	if c.out.tells(d.now) {
+		c.record(*end, true)
 	}
-	c.out.mu.Unlock()
-	if tell {
-		c.record(*clientError(why.StepReceive, mqtt.QuotaExceeded, why.TooFast, "more than %d messages a second to this client, from %s", c.b.Limits.SendRate, d.m.Topic), true)
+}
+
+// tells says whether the journal shall hear of a message that was dropped. Nobody
+// minds those to a connection that is ending.
+func (o *outbox) tells(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.sealed || o.closed || now.Sub(o.told) < time.Second {
+		return false
 	}
+	o.told = now
+	return true
 }
 
 // buffer is memory that goes from hand to hand.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ type queue struct {
 	recall  bool   // the store may know QoS 2 messages in flight from before the server started
 	packet  uint16 // the packet identifier given out last
 	free    int    // how many after it are known to be unused
+	told    int64  // when the journal last heard that it is full, Unix seconds
 	replay  int64  // messages up to this number waited while the client was away
 	tokens  bucket // for those
 
@@ -109,7 +111,7 @@ func (s *session) enqueue(d *delivery, checked *conn, qos mqtt.QoS, retain bool,
 		return false
 	}
 	if s.isFull(stored) && !s.mayPress(d, stored) {
-		s.overflow(c, stored)
+		s.overflow(c, stored, d)
 		return false
 	}
 	if c == nil && !s.b.mayQueue(d.now) {
@@ -175,12 +177,25 @@ func (s *session) isFull(stored bool) bool {
 }
 
 // overflow is the answer to a full queue: the newest message of a persistent
-// session is dropped, a clean session that doesn't read is cut.
-func (s *session) overflow(c *conn, stored bool) {
+// session is dropped, a clean session that doesn't read is cut. The journal hears of
+// drops once a second at most.
+func (s *session) overflow(c *conn, stored bool, d *delivery) {
 	s.b.stats.DroppedFull.Add(1)
 	if !stored && c != nil {
 		c.drop(slowReader)
+		return
 	}
+	if q := &s.queue; d.now.Unix() > q.told {
+		q.told = d.now.Unix()
+		s.b.tellFull(why.Event{ClientID: s.id, Principal: s.principal}, d.now, q.size(), d.m.Topic)
+	}
+}
+
+// tellFull tells the journal of a queue that takes no more. Record does not wait.
+func (b *Broker) tellFull(e why.Event, now time.Time, size int, topic string) {
+	e.Time, e.Step, e.Cause = now, why.StepReceive, why.QueueFull
+	e.Detail = fmt.Sprintf("%d messages wait; newer ones are dropped, as from %s", size, topic)
+	b.Journal.Record(e)
 }
 
 // launch sends a message for the first time, if there is room in flight, and says

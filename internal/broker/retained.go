@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"thingd/internal/fault"
 	"thingd/internal/mqtt"
 	"thingd/internal/topic"
+	"thingd/internal/why"
 )
 
 // retained bridges the time between a retained PUBLISH and its being in the
@@ -43,6 +45,7 @@ var errRetainedFull = fault.New(fault.CodeThrottling, "the retained messages hav
 func (b *Broker) retain(d *delivery) bool {
 	m := d.keep()
 	if len(m.Payload) > 0 && !b.mayRetain(m.Topic) {
+		b.tellRetainedFull(m)
 		d.promise.expect()
 		d.promise.settle(errRetainedFull)
 		return false
@@ -50,6 +53,21 @@ func (b *Broker) retain(d *delivery) bool {
 	b.retained.add(m)
 	d.retains = true
 	return true
+}
+
+// tellRetainedFull counts a message that is not retained, and tells the journal once
+// a second at most.
+func (b *Broker) tellRetainedFull(m *Message) {
+	b.stats.RetainThrottled.Add(1)
+	now := b.Now()
+	if !b.quotas.tells(why.StepPublish, now) {
+		return
+	}
+	b.Journal.Record(why.Event{
+		Time: now, ClientID: m.Origin.ClientID, Principal: m.Origin.Principal, Source: m.Origin.SourceIP,
+		Step: why.StepPublish, Cause: why.RetainedFull,
+		Detail: fmt.Sprintf("%d messages are retained, none of them on %s", b.Limits.Retained, m.Topic),
+	})
 }
 
 func (r *retained) add(m *Message) {

@@ -126,8 +126,10 @@ func (b *Broker) subscribe(s *session, row StoredSubscription) (isNew bool) {
 	b.hook(row.Filter, sub) // first: no message may fall between the two [MQTT-3.8.4-4]
 	if old != nil {
 		b.unhook(row.Filter, old)
+		return false
 	}
-	return old == nil
+	b.stats.Subscriptions.Add(1)
+	return true
 }
 
 // unsubscribe takes a subscription out and says whether there was one.
@@ -139,6 +141,7 @@ func (b *Broker) unsubscribe(s *session, filter string) bool {
 	if old == nil {
 		return false
 	}
+	b.stats.Subscriptions.Add(-1)
 	b.unhook(filter, old)
 	b.takeBack(s, filter)
 	return true
@@ -195,6 +198,7 @@ func (b *Broker) forget(s *session) {
 	subs := s.subs
 	s.subs, s.removed, s.queue = nil, true, queue{}
 	s.mu.Unlock()
+	b.stats.Subscriptions.Add(-int64(len(subs)))
 	for filter, sub := range subs {
 		b.unhook(filter, sub)
 	}

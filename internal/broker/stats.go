@@ -2,16 +2,19 @@ package broker
 
 import "sync/atomic"
 
-// Stats counts what the broker has done since it started; Connections, Parked and
-// Sessions are as of now. The fields are read with Load.
+// Stats counts what the broker has done since it started; Connections, Parked,
+// Sessions and Subscriptions are as of now. The fields are read with Load.
 type Stats struct {
 	Connections atomic.Int64 // admitted and not yet gone
 	Parked      atomic.Int64 // of them, quiet and without a goroutine
 	Sessions    atomic.Int64 // connected or persistent
 
+	Subscriptions atomic.Int64 // filters of all sessions, as of now
+
 	Connects       atomic.Int64
 	ConnectRefused atomic.Int64
 	Disconnects    atomic.Int64
+	SlowCut        atomic.Int64 // of them, because the client did not read
 	Pings          atomic.Int64
 
 	PublishIn        atomic.Int64
@@ -19,10 +22,12 @@ type Stats struct {
 	PublishDenied    atomic.Int64
 	PublishInvalid   atomic.Int64
 	PublishThrottled atomic.Int64
+	PublishDelayed   atomic.Int64 // because of the client's bytes a second
+	RetainThrottled  atomic.Int64 // not retained: too fast, or too many are
 
 	ConnectThrottled   atomic.Int64
 	SubscribeThrottled atomic.Int64 // filters
-	SendThrottled      atomic.Int64 // QoS 0 to a client, beyond its rate
+	SendThrottled      atomic.Int64 // QoS 0 to a client, beyond its rate or the account's
 	QueueThrottled     atomic.Int64 // for clients that are away, beyond the account's rate
 
 	PublishOut       atomic.Int64

@@ -84,7 +84,7 @@ func (c *conn) grant(row *StoredSubscription, before []StoredSubscription) mqtt.
 	if end := c.authorize(why.StepSubscribe, "iot:Subscribe", "topicfilter/"+row.Filter); end != nil {
 		return refuse(end)
 	}
-	if end := c.maySubscribeNow(); end != nil {
+	if end := c.maySubscribeNow(row.Filter, len(before)); end != nil {
 		return refuse(end)
 	}
 	if c.session.full(row.Filter, before, c.b.Limits.Subscriptions) {

@@ -25,7 +25,7 @@ func (b *Broker) Sweep() {
 		b.release(w)
 	}
 	b.settleWills()
-	b.quotas.forget(now, b.Limits.ConnectRate)
+	b.quotas.forget(now, b.Limits)
 	b.expireRetained(now)
 	b.sweepShared(now)
 	b.recountRetained(now)
@@ -103,12 +103,8 @@ func (s *session) sweep(c *conn, now time.Time) {
 	}
 }
 
-// retryFor is how long an unacknowledged message is repeated before it is given
-// up.
-const retryFor = time.Hour
-
 // repeat sends again what the client did not acknowledge in time: at first after
-// RetryAfter, then after twice that, and so on. The standard forbids it on a
+// RetryAfter, then after twice that, and so on, for as long as RetryFor. The standard forbids it on a
 // living connection, AWS does it.
 func (s *session) repeat(c *conn, now time.Time) {
 	first := s.b.Limits.RetryAfter
@@ -120,11 +116,12 @@ func (s *session) repeat(c *conn, now time.Time) {
 	for i := 0; i < len(q.flight); {
 		e := &q.flight[i]
 		switch {
-		case e.state != inFlight || now.Sub(e.sent) < first<<e.repeats:
-		case now.Sub(e.since) >= retryFor:
+		case e.state != inFlight:
+		case s.b.Limits.RetryFor > 0 && now.Sub(e.since) >= s.b.Limits.RetryFor:
 			q.forget(e)
 			q.remove(i)
 			continue
+		case now.Sub(e.sent) < first<<e.repeats:
 		case c.transmit(e, &d) == sent:
 			e.sent, e.repeats = now, e.repeats+1
 			s.b.stats.Repeats.Add(1)

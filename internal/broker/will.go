@@ -143,7 +143,7 @@ func (b *Broker) release(w *will) {
 	d.promise = newPromise(func(err error) { b.handled(w, err) })
 	r := b.route(m.Topic)
 	if w.delivered {
-		d.handOver(r)
+		b.handOver(&d, r)
 	} else {
 		d.will = w
 		b.stats.WillsPublished.Add(1)

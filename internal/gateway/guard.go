@@ -31,6 +31,8 @@ type Guard struct {
 	Withdraw func(clientID string, from *broker.Peer, cause why.Cause, detail string)
 	Now      func() time.Time
 
+	WebSocketLife time.Duration // of one that a signature opened; 0: no limit
+
 	// FirstConnect provisions a device whose certificate waits under a CA with a
 	// template (JITP), before its connection is refused. nil: nobody does.
 	FirstConnect func(ctx context.Context, leaf *x509.Certificate, ca pki.CA) error
@@ -107,9 +109,6 @@ func refusal(cause why.Cause, detail string) *why.Event {
 	return &why.Event{Step: why.StepConnect, Cause: cause, Detail: detail}
 }
 
-// webSocketLife is how long a signed WebSocket may stay open.
-const webSocketLife = 24 * time.Hour
-
 func (g *Guard) admitSigner(a broker.Attempt) (broker.Admission, *why.Event) {
 	caller, _ := a.Peer.Identity.(wire.Caller)
 	actor, ok := iam.ActorOf(caller)
@@ -119,10 +118,11 @@ func (g *Guard) admitSigner(a broker.Attempt) (broker.Admission, *why.Event) {
 	about := policy.Values{}
 	about.Set(policy.KeySourceIP, a.Peer.Remote.Addr().String())
 	about.Set(policy.KeySecureTransport, "true")
-	return broker.Admission{
-		Principal: a.Peer.Principal, Rights: g.IAM.Rights(*actor, about),
-		Until: g.Now().Add(webSocketLife), UntilWhy: why.WebSocketTTL,
-	}, nil
+	admission := broker.Admission{Principal: a.Peer.Principal, Rights: g.IAM.Rights(*actor, about)}
+	if g.WebSocketLife > 0 {
+		admission.Until, admission.UntilWhy = g.Now().Add(g.WebSocketLife), why.WebSocketTTL
+	}
+	return admission, nil
 }
 
 func (g *Guard) admitDevice(ctx context.Context, a broker.Attempt) (broker.Admission, *why.Event) {

@@ -57,9 +57,11 @@ const (
 	ClientIDInvalid      Cause = "CLIENT_ID_INVALID"
 	WillInvalid          Cause = "WILL_INVALID"
 	TooFast              Cause = "TOO_FAST"
+	TooManyConnections   Cause = "TOO_MANY_CONNECTIONS"
 	Malformed            Cause = "MALFORMED_PACKET"
 	ProtocolError        Cause = "PROTOCOL_ERROR"
 	PayloadTooLarge      Cause = "PAYLOAD_TOO_LARGE"
+	PropertyTooLarge     Cause = "PROPERTY_TOO_LARGE"
 	TopicInvalid         Cause = "TOPIC_INVALID"
 	TopicReserved        Cause = "TOPIC_RESERVED"
 	FilterInvalid        Cause = "FILTER_INVALID"
@@ -72,6 +74,8 @@ const (
 	KeepAliveTimeout     Cause = "KEEP_ALIVE_TIMEOUT"
 	TakenOver            Cause = "TAKEN_OVER"
 	SlowReader           Cause = "SLOW_READER"
+	QueueFull            Cause = "QUEUE_FULL"
+	RetainedFull         Cause = "RETAINED_FULL"
 	ConnectionLost       Cause = "CONNECTION_LOST"
 	ClosedByAPI          Cause = "CLOSED_BY_API"
 	LifetimeOver         Cause = "LIFETIME_OVER"
@@ -114,9 +118,11 @@ var causes = map[Cause]text{
 	ClientIDInvalid:      {"the client ID is not acceptable", "use 1 to 128 bytes of UTF-8 that do not begin with $"},
 	WillInvalid:          {"the last will is not acceptable", "use a plain topic and QoS 0 or 1 for the will"},
 	TooFast:              {"it came faster than the limit allows", "slow the client down, or raise the limit"},
+	TooManyConnections:   {"as many clients are connected as may be", "disconnect clients that are not needed, or raise the limit account-connections"},
 	Malformed:            {"the packet is malformed", "check the client library"},
 	ProtocolError:        {"the packet breaks the protocol", "check the client library"},
 	PayloadTooLarge:      {"the packet is larger than the limit", "send less, or raise the limit"},
+	PropertyTooLarge:     {"a property of the message is larger than the limit", "send less, or raise the limit that the detail names"},
 	TopicInvalid:         {"the topic is not acceptable", "check its length, its levels and that it has no wildcard"},
 	TopicReserved:        {"the topic is reserved", "topics that begin with $ are the server's; see the list of $aws topics"},
 	FilterInvalid:        {"the topic filter is not acceptable", "check its length, its levels and its wildcards"},
@@ -129,6 +135,8 @@ var causes = map[Cause]text{
 	KeepAliveTimeout:     {"nothing was heard for one and a half keep-alive intervals", "check the network; let the client send PINGREQ in time"},
 	TakenOver:            {"another connection with the same client ID took over", "give each client its own client ID"},
 	SlowReader:           {"the client did not read what it was sent", "check the client and its network, or subscribe to less"},
+	QueueFull:            {"as many messages wait for the client as may, and newer ones are dropped", "let the client connect and acknowledge them, or raise the limit queue-messages"},
+	RetainedFull:         {"as many messages are retained as may be", "publish empty messages with RETAIN to topics that need none, or raise the limit retained"},
 	ConnectionLost:       {"the connection was lost", "check the network and the client"},
 	ClosedByAPI:          {"it was closed by an API call or from the console", ""},
 	LifetimeOver:         {"the connection reached the end of its allowed time", "reconnect with fresh credentials"},
