@@ -178,6 +178,17 @@ func (s *Server) hasAccount(account string) bool {
 	return account == s.house().config.Account || s.house().neighbors.get(account) != nil
 }
 
+// identitiesOf gives the users and roles of another account; nil if it does not
+// live here.
+func (s *Server) identitiesOf(account string) *iam.Service {
+	for _, h := range s.houses() {
+		if h != s && h.config.Account == account {
+			return h.iam
+		}
+	}
+	return nil
+}
+
 // transferred lets the other account of a transfer forget what it remembers.
 func (s *Server) transferred(account string, id pki.CertificateID) {
 	for _, h := range s.houses() {

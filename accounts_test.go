@@ -239,3 +239,67 @@ func TestEachAccountHasItsObjects(t *testing.T) {
 		}
 	}
 }
+
+// TestRolesTrustOtherAccounts: a role may be assumed from another account of the
+// server where its trust policy and the caller's own policies both allow it. The
+// session is the role's account's.
+func TestRolesTrustOtherAccounts(t *testing.T) {
+	a := newCaller(t)
+	b := a.account(t, otherAccount)
+	b.must(t, `CreateThing {"thingName":"theirs"}`)
+	trust := func(principal, more string) string {
+		return quote(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":["sts:AssumeRole","sts:TagSession"]` + more + `}]}`)
+	}
+	role := func(name, trust string) {
+		t.Helper()
+		b.must(t, `iam/CreateRole {"roleName":"`+name+`","path":"/shared/","assumeRolePolicyDocument":`+trust+`}`)
+		b.must(t, `iam/PutRolePolicy {"roleName":"`+name+`","policyName":"own","policyDocument":`+quote(everything)+`}`)
+	}
+	role("account", trust("123456789012", ""))
+	role("user", trust("arn:aws:iam::123456789012:user/may", ""))
+	role("external", trust("arn:aws:iam::123456789012:root", `,"Condition":{"StringEquals":{"sts:ExternalId":"pass","aws:PrincipalAccount":"123456789012"}}`))
+	role("own", trust(otherAccount, ""))
+	a.must(t, `iam/CreateRole {"roleName":"own","path":"/shared/","assumeRolePolicyDocument":`+trust("123456789012", "")+`}`)
+
+	may := a.user(t, "may", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"arn:aws:iam::`+otherAccount+`:role/*"}]}`)
+	silent := a.user(t, "silent", "")
+	const ok, denied = "<nil>", "403 AccessDenied"
+	order := func(account, role, more string) string {
+		return `sts/AssumeRole {"roleArn":"arn:aws:iam::` + account + `:role/shared/` + role + `","roleSessionName":"visit"` + more + `}`
+	}
+	for _, test := range []struct {
+		name string
+		by   *caller
+		call string
+		want string
+	}{
+		{"ok/both allow", may, order(otherAccount, "account", ""), ok},
+		{"ok/named, and both allow", may, order(otherAccount, "user", ""), ok},
+		{"ok/with the external ID", may, order(otherAccount, "external", `,"externalId":"pass"`), ok},
+		{"ok/the root of the other account", a, order(otherAccount, "account", ""), ok},
+		{"refused/another external ID", may, order(otherAccount, "external", `,"externalId":"word"`), denied},
+		{"refused/own policy is silent", silent, order(otherAccount, "account", ""), denied},
+		{"refused/another user is named", a.user(t, "other", mightyPolicy), order(otherAccount, "user", ""), denied},
+		{"refused/another account is trusted", may, order(otherAccount, "own", ""), denied},
+		{"refused/no such role", may, order(otherAccount, "nobody", ""), denied},
+		{"refused/no such account", a, order("999999999999", "account", ""), denied},
+		{"refused/a policy of the caller's account for the session", may, order(otherAccount, "account", `,"policyArns":[{"arn":"arn:aws:iam::123456789012:policy/p"}]`), "400 ValidationError"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := test.by.call(test.call); exception(err) != test.want {
+				t.Errorf("got %s, want %s: %v", exception(err), test.want, err)
+			}
+		})
+	}
+
+	visit := may.assumed(t, strings.TrimPrefix(order(otherAccount, "account", ""), "sts/AssumeRole "))
+	who := visit.must(t, "sts/GetCallerIdentity").members
+	if who["Account"] != otherAccount || who["Arn"] != "arn:aws:sts::"+otherAccount+":assumed-role/account/visit" {
+		t.Errorf("the session is %v", who)
+	}
+	visit.must(t, `DescribeThing {"thingName":"theirs"}`)
+	b.must(t, `iam/DeleteRolePolicy {"roleName":"account","policyName":"own"}`)
+	if _, err := visit.call(`DescribeThing {"thingName":"theirs"}`); exception(err) != "403 AccessDeniedException" {
+		t.Errorf("the role has lost its policy, and the session gets %s", exception(err))
+	}
+}

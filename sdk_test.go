@@ -51,7 +51,7 @@ func newCaller(t *testing.T, change ...func(*Config)) *caller {
 func callerOf(h *house) *caller {
 	config := aws.Config{
 		Region: h.Region, BaseEndpoint: aws.String("http://" + h.HTTP), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(h.keys.AccessKeyID, h.keys.SecretAccessKey, ""),
+		Credentials: credentials.NewStaticCredentialsProvider(h.keys.AccessKeyID, h.keys.SecretAccessKey, h.keys.SessionToken),
 	}
 	return &caller{h: h, vars: strings.NewReplacer(), client: sdk.NewFromConfig(config), others: map[string]any{
 		"data": iotdataplane.NewFromConfig(config), "iam": iam.NewFromConfig(config), "sts": sts.NewFromConfig(config),

@@ -92,7 +92,7 @@ func (s *Server) mayPassRole(ctx context.Context, roleARN string) error {
 	if actor.Kind == iam.Root {
 		return nil
 	}
-	return s.iam.Check(ctx, actor, "iam:PassRole", roleARN, nil)
+	return s.iam.Check(ctx, actor, "iam:PassRole", roleARN, iam.PassedTo(ruleService))
 }
 
 // registryData answers get_registry_data() with what the API would say.

@@ -120,7 +120,10 @@ func (s *Server) openConsole(context.Context) error {
 // openIAM makes the root access key at first start and tells it to the owner of
 // the data folder.
 func (s *Server) openIAM(ctx context.Context) error {
-	s.iam = iam.New(iam.Config{Store: s.db.IAM(s.config.Account), Scope: s.scope, Sealer: s.sealer, Now: s.now})
+	s.iam = iam.New(iam.Config{
+		Store: s.db.IAM(s.config.Account), Scope: s.scope, Sealer: s.sealer, Now: s.now,
+		ResourceTags: s.tagsOf, Elsewhere: s.identitiesOf,
+	})
 	s.gate = iam.NewGate(s.iam)
 	key, err := s.iam.RootKey(ctx)
 	if err != nil {
@@ -224,6 +227,20 @@ func (s *Server) taggable() map[string]func(context.Context, arn.ARN) (bool, err
 			return existing(err)
 		},
 	}
+}
+
+// tagsOf reads the tags of a resource for the conditions of IAM policies.
+func (s *Server) tagsOf(ctx context.Context, resource string) ([]iam.Tag, error) {
+	read := s.registry.TagsForResource
+	if name, err := arn.Parse(resource); err == nil && name.Service == "sagemaker" {
+		read = s.fleets.Tags
+	}
+	tags, err := read(ctx, resource)
+	all := make([]iam.Tag, len(tags))
+	for i, tag := range tags {
+		all[i] = iam.Tag{Key: tag.Key, Value: tag.Value}
+	}
+	return all, err
 }
 
 // existing turns what a Describe answered into whether the thing is there.

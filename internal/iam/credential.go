@@ -127,6 +127,7 @@ func (s *Service) temporary(tx Tx, id string) (credential, bool, error) {
 	if stored.Kind == ByRole {
 		identity = s.assumed(identity, stored.Session.Name)
 	}
+	stored.Session.Issued = stored.Created
 	identity.Session = &stored.Session
 	limits, err := limitsOf(tx, stored.Session)
 	return credential{secret, stored.TokenHash, stored.Session.Expires, Actor{Identity: identity, limits: limits}}, err == nil, err
@@ -139,11 +140,19 @@ func (s *Service) identity(tx Tx, kind Kind, name string) (Identity, bool, error
 		return named(Root, "", s.scope.Account, s.RootARN()), true, nil
 	case ByUser:
 		u, found, err := tx.User(name)
-		return named(ByUser, name, u.ID, s.UserARN(u)), found, err
+		i := named(ByUser, name, u.ID, s.UserARN(u))
+		i.Tags = u.Tags
+		return i, found, err
 	default:
 		r, found, err := tx.Role(name)
-		return named(ByRole, name, r.ID, s.RoleARN(r)), found, err
+		return s.ofRole(r), found, err
 	}
+}
+
+func (s *Service) ofRole(r Role) Identity {
+	i := named(ByRole, r.Name, r.ID, s.RoleARN(r))
+	i.Tags = r.Tags
+	return i
 }
 
 func named(kind Kind, name, id, arn string) Identity {

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"thingd/internal/fault"
@@ -25,12 +26,13 @@ func (s *Service) Decide(ctx context.Context, a *Actor, action, resource string,
 	if err != nil {
 		return policy.Decision{}, err
 	}
-	q := policy.Request{Action: action, Resource: resource, Context: s.circumstances(a, more)}
+	about := s.circumstances(ctx, a, resource, more)
+	q := policy.Request{Action: action, Resource: resource, Context: about}
 	decision := set.Decide(q)
 	if decision.Allowed() && a.limits != nil {
 		decision = a.limits.Decide(q)
 	}
-	return decision, nil
+	return decision, about.of.err
 }
 
 // Check is Decide with AWS's sentence where the answer is no
@@ -50,7 +52,7 @@ func (s *Service) denied(ctx context.Context, a *Actor, action, resource string,
 	if err != nil {
 		return err
 	}
-	q := policy.Request{Action: action, Resource: resource, Context: s.circumstances(a, more)}
+	q := policy.Request{Action: action, Resource: resource, Context: s.circumstances(ctx, a, resource, more)}
 	decision := set.Decide(q)
 	if decision.Allowed() && a.limits != nil {
 		sort, decision = "session", a.limits.Decide(q)
@@ -73,7 +75,7 @@ func (s *Service) Explain(ctx context.Context, a *Actor, action, resource string
 	if err != nil {
 		return policy.Explanation{}, err
 	}
-	q := policy.Request{Action: action, Resource: resource, Context: s.circumstances(a, more)}
+	q := policy.Request{Action: action, Resource: resource, Context: s.circumstances(ctx, a, resource, more)}
 	explanation := set.Explain(q)
 	if explanation.Decision.Allowed() && a.limits != nil {
 		explanation = a.limits.Explain(q)
@@ -161,32 +163,53 @@ func attachedTo(tx Tx, o owner) ([]*policy.Policy, error) {
 }
 
 // circumstances are the values behind variables and condition keys of one
-// request: of the request itself, the session, the actor and the clock.
+// request: of the clock, the actor, the request itself, the session, the resource
+// and the tags of the actor. The first that knows a key has the word, so that
+// nobody is given what the server knows better; tags of a session come before
+// those of its role.
 type circumstances struct {
-	more, about, session, self policy.Values
-	now                        time.Time
+	now    time.Time
+	layers []policy.Values
+	of     resourceKeys
+	tags   []Tag
 }
 
-func (s *Service) circumstances(a *Actor, more policy.Values) policy.Context {
-	c := circumstances{more: more, about: a.about, self: s.self(a.Identity), now: s.now()}
+func (s *Service) circumstances(ctx context.Context, a *Actor, resource string, more policy.Values) *circumstances {
+	c := &circumstances{
+		now: s.now(), layers: []policy.Values{s.self(a.Identity), more, a.about}, tags: a.Tags,
+		of: resourceKeys{ctx: ctx, service: s, resource: resource},
+	}
 	if a.Session != nil {
-		c.session = a.Session.Context
+		c.layers = append(c.layers, a.Session.Context)
 	}
 	return c
 }
 
-// Lookup makes circumstances a policy.Context. What the server knows itself
-// comes before what a session was given.
-func (c circumstances) Lookup(key string) []string {
+// Lookup makes circumstances a policy.Context.
+func (c *circumstances) Lookup(key string) []string {
 	switch key {
 	case policy.KeyCurrentTime:
 		return []string{c.now.UTC().Format(time.RFC3339)}
 	case policy.KeyEpochTime:
 		return []string{strconv.FormatInt(c.now.Unix(), 10)}
 	}
-	for _, layer := range []policy.Values{c.self, c.more, c.about, c.session} {
+	for _, layer := range c.layers {
 		if values := layer.Lookup(key); len(values) > 0 {
 			return values
+		}
+	}
+	if name, ok := strings.CutPrefix(key, "aws:principaltag/"); ok {
+		return valueOfTag(c.tags, name)
+	}
+	return c.of.Lookup(key)
+}
+
+// valueOfTag finds a tag; its key may be written in any case, as AWS's condition
+// keys are.
+func valueOfTag(tags []Tag, name string) []string {
+	for _, tag := range tags {
+		if strings.EqualFold(tag.Key, name) {
+			return []string{tag.Value}
 		}
 	}
 	return nil
@@ -198,6 +221,11 @@ func (s *Service) self(i Identity) policy.Values {
 	v.Set("aws:PrincipalAccount", s.scope.Account)
 	v.Set("aws:userid", i.UserID)
 	v.Set("aws:PrincipalArn", i.Owner)
+	v.Set("aws:PrincipalIsAWSService", "false")
+	v.Set("aws:ViaAWSService", "false")
+	if i.Session != nil && !i.Session.Issued.IsZero() {
+		v.Set("aws:TokenIssueTime", i.Session.Issued.UTC().Format(time.RFC3339))
+	}
 	switch i.Kind {
 	case Root:
 		v.Set("aws:PrincipalType", "Account")

@@ -108,18 +108,9 @@ var free = map[string]bool{
 
 func (g *Gate) passRoles(ctx context.Context, actor *Actor, call wire.Call) error {
 	for _, role := range passedRoles(call.Input) {
-		if err := g.service.Check(ctx, actor, "iam:PassRole", role, nil); err != nil {
+		if err := g.service.Check(ctx, actor, "iam:PassRole", role, passedBy(call)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// keysOf are the condition keys that a call's input brings.
-func keysOf(call wire.Call) policy.Values {
-	v := policy.Values{}
-	if arn := member(call, "PolicyArn"); arn != "" {
-		v.Set("iam:PolicyARN", arn)
-	}
-	return v
 }

@@ -114,6 +114,8 @@ type Identity struct {
 	// ARN names the session instead.
 	Owner string
 
+	Tags []Tag // of the user or role
+
 	// Session is what the session adds; nil for long-term keys.
 	Session *Session
 }
@@ -126,6 +128,7 @@ type Session struct {
 	Context     policy.Values
 	Certificate string // ID of the device certificate that it was given for; "" if none
 	Expires     time.Time
+	Issued      time.Time
 }
 
 // owner names a user or role in the store.

@@ -19,6 +19,15 @@ type Config struct {
 	Sealer Sealer           // default: secrets are kept in the clear
 	Now    func() time.Time // default: time.Now
 
+	// ResourceTags reads the tags of a resource of another package, for
+	// aws:ResourceTag in conditions. Default: nothing has any.
+	ResourceTags func(ctx context.Context, arn string) ([]Tag, error)
+
+	// Elsewhere gives the Service of another account on this server, whose roles
+	// may trust identities of this one; nil if there is none. Default: there is
+	// none.
+	Elsewhere func(account string) *Service
+
 	// OnChange hears of every change after it is on disk, so that other nodes can
 	// Refresh. Default: nobody does.
 	OnChange func()
@@ -32,6 +41,9 @@ type Service struct {
 	now      func() time.Time
 	onChange func()
 
+	resourceTags func(context.Context, string) ([]Tag, error)
+	elsewhere    func(string) *Service
+
 	generation atomic.Uint64 // moves with every change; caches of older ones are void
 	known      memory[credential]
 	granted    memory[grant]
@@ -40,9 +52,15 @@ type Service struct {
 
 // New gives the Service of the scope's account.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, scope: c.Scope, sealer: c.Sealer, now: c.Now, onChange: c.OnChange}
+	s := &Service{store: c.Store, scope: c.Scope, sealer: c.Sealer, now: c.Now, onChange: c.OnChange, resourceTags: c.ResourceTags, elsewhere: c.Elsewhere}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.resourceTags == nil {
+		s.resourceTags = func(context.Context, string) ([]Tag, error) { return nil, nil }
+	}
+	if s.elsewhere == nil {
+		s.elsewhere = func(string) *Service { return nil }
 	}
 	if s.onChange == nil {
 		s.onChange = func() {}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"thingd/internal/arn"
 	"thingd/internal/fault"
 	"thingd/internal/policy"
 )
@@ -32,10 +33,10 @@ type AssumeOrder struct {
 }
 
 // AssumeRole gives the actor credentials of a role whose trust policy lets it
-// (STS AssumeRole). Where the trust policy names the whole account, the actor's
-// own policies must allow it too.
+// (STS AssumeRole). Where the trust policy names the whole account, or the role is
+// another account's, the actor's own policies must allow it too.
 func (s *Service) AssumeRole(ctx context.Context, a *Actor, o AssumeOrder) (Credentials, Identity, error) {
-	role, found, err := s.RoleByARN(ctx, o.RoleARN)
+	home, role, found, err := s.roleAnywhere(ctx, o.RoleARN)
 	if err != nil {
 		return Credentials{}, Identity{}, err
 	}
@@ -45,7 +46,7 @@ func (s *Service) AssumeRole(ctx context.Context, a *Actor, o AssumeOrder) (Cred
 	if err := s.trusts(ctx, role, a, o); err != nil {
 		return Credentials{}, Identity{}, err
 	}
-	if err := s.checkSession(ctx, &o, role, a); err != nil {
+	if err := home.checkSession(ctx, &o, role, a); err != nil {
 		return Credentials{}, Identity{}, err
 	}
 	session := Session{
@@ -54,16 +55,39 @@ func (s *Service) AssumeRole(ctx context.Context, a *Actor, o AssumeOrder) (Cred
 	if o.Policy != "" {
 		session.Policies = []string{o.Policy}
 	}
-	credentials, err := s.open(ctx, ByRole, role.Name, role.ID, session)
-	return credentials, s.assumed(named(ByRole, role.Name, role.ID, s.RoleARN(role)), o.SessionName), err
+	credentials, err := home.open(ctx, ByRole, role.Name, role.ID, session)
+	return credentials, home.assumed(home.ofRole(role), o.SessionName), err
+}
+
+// roleAnywhere finds a role of this account or of another one on the server, and
+// the Service of its account.
+func (s *Service) roleAnywhere(ctx context.Context, roleARN string) (home *Service, role Role, found bool, err error) {
+	if home = s.of(roleARN); home == nil {
+		return nil, Role{}, false, nil
+	}
+	role, found, err = home.RoleByARN(ctx, roleARN)
+	return home, role, found, err
+}
+
+// of gives the Service of the account that an ARN names; nil if it is not on this
+// server.
+func (s *Service) of(resource string) *Service {
+	name, err := arn.Parse(resource)
+	switch {
+	case err != nil:
+		return nil
+	case name.Account == s.scope.Account:
+		return s
+	}
+	return s.elsewhere(name.Account)
 }
 
 func (s *Service) mayNotAssume(a *Actor, action, roleARN string) error {
 	return fault.New(fault.CodeAccessDenied, "User: %s is not authorized to perform: %s on resource: %s", a.ARN, action, roleARN)
 }
 
-// trusts checks the role's trust policy, and the actor's own where the trust
-// goes to the account only. What the order adds to the session (tags, a source
+// trusts checks the role's trust policy, and the actor's own unless the trust goes
+// to the actor itself, within one account. What the order adds to the session (tags, a source
 // identity) is asked for as well, because policies may build on it.
 func (s *Service) trusts(ctx context.Context, role Role, a *Actor, o AssumeOrder) error {
 	trust, err := trustOf(role)
@@ -85,13 +109,16 @@ func (s *Service) trusts(ctx context.Context, role Role, a *Actor, o AssumeOrder
 
 func (s *Service) trustsFor(ctx context.Context, trust *policy.Set, a *Actor, action, roleARN string, more policy.Values) (bool, error) {
 	caller := policy.Caller{Type: "AWS", IDs: []string{a.ARN, a.Owner}, Account: s.scope.Account}
-	q := policy.Request{Action: action, Resource: roleARN, Context: s.circumstances(a, more), Caller: caller}
+	q := policy.Request{Action: action, Resource: roleARN, Context: s.circumstances(ctx, a, roleARN, more), Caller: caller}
 	if !trust.Decide(q).Allowed() {
 		return false, nil
 	}
 	own, err := s.Decide(ctx, a, action, roleARN, more)
 	if err != nil || own.Allowed() {
 		return err == nil, err
+	}
+	if s.of(roleARN) != s {
+		return false, nil // an account's identities do in others what both allow
 	}
 	q.Caller.Account = ""
 	byName := trust.Decide(q).Allowed()
@@ -153,9 +180,9 @@ func (s *Service) checkSession(ctx context.Context, o *AssumeOrder, role Role, a
 	if len(o.PolicyARNs) > policyARNsMax {
 		return fault.New(fault.CodeValidation, "A session takes at most %d policy ARNs.", policyARNsMax)
 	}
-	for _, arn := range o.PolicyARNs {
-		if _, err := s.Policy(ctx, arn); err != nil {
-			return fault.New(fault.CodeValidation, "The session policy %s does not exist.", arn).Because(err)
+	for _, name := range o.PolicyARNs {
+		if _, err := s.Policy(ctx, name); err != nil {
+			return fault.New(fault.CodeValidation, "The session policy %s does not exist.", name).Because(err)
 		}
 	}
 	return nil
@@ -210,7 +237,7 @@ func (s *Service) ActForService(ctx context.Context, o ServiceOrder) (*Actor, er
 	if err != nil {
 		return nil, err
 	}
-	identity := s.assumed(named(ByRole, role.Name, role.ID, s.RoleARN(role)), o.SessionName)
+	identity := s.assumed(s.ofRole(role), o.SessionName)
 	return Actor{Identity: identity}.With(o.Context), nil
 }
 
@@ -262,7 +289,7 @@ func (s *Service) trustsService(trust *policy.Set, o ServiceOrder) bool {
 		about.Set(key, values...)
 	}
 	decision := trust.Decide(policy.Request{
-		Action: "sts:AssumeRole", Resource: o.RoleARN, Context: circumstances{about: about, now: s.now()},
+		Action: "sts:AssumeRole", Resource: o.RoleARN, Context: &circumstances{now: s.now(), layers: []policy.Values{about}},
 		Caller: policy.Caller{Type: "Service", IDs: []string{o.Service}},
 	})
 	return decision.Allowed()
