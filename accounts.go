@@ -31,7 +31,7 @@ import (
 // Who a client means is found by what it shows: an access key belongs to one
 // account; a server name that an account has a domain configuration for is that
 // account's; a certificate is looked for in all of them. Whoever shows nothing
-// means the first account, which also has the console and the metrics.
+// means the first account, which also has the console.
 
 // accountsMax bounds the further accounts: each has goroutines and a broker of
 // its own, and unknown certificates are looked for in all.
@@ -94,20 +94,35 @@ func (n *neighbors) end() {
 	n.running.Wait()
 }
 
-// begin starts what runs for an account as long as the server does.
+// remove takes an account out: nobody finds it any more.
+func (n *neighbors) remove(account string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.open, account)
+}
+
+// begin starts what runs for an account as long as the server does, or until
+// quit.
 func (s *Server) begin(work context.Context, running *sync.WaitGroup) {
+	work, s.quit = context.WithCancel(work)
 	for _, job := range s.jobs() {
-		running.Go(func() { job(work) })
+		s.labor.Add(1)
+		running.Go(func() { defer s.labor.Done(); job(work) })
 	}
 }
 
-// openAccounts opens the further accounts that the database knows.
+// openAccounts opens the further accounts that the database knows, and deletes
+// what is left of those that have ended.
 func (s *Server) openAccounts(ctx context.Context) error {
 	known, err := s.db.Accounts(ctx)
 	s.onClose(s.closeAccounts)
 	for _, account := range known {
-		if err == nil && account.ID != s.config.Account {
+		switch {
+		case err != nil || account.ID == s.config.Account:
+		case account.Ended.IsZero():
 			err = s.openAccount(ctx, account.ID)
+		default:
+			err = s.clearAccount(ctx, account.ID)
 		}
 	}
 	return err
@@ -176,6 +191,15 @@ func (s *Server) houses() []*Server {
 // hasAccount says whether an account lives here.
 func (s *Server) hasAccount(account string) bool {
 	return account == s.house().config.Account || s.house().neighbors.get(account) != nil
+}
+
+// neighborStats is what is measured of the further accounts.
+func (s *Server) neighborStats() []gateway.AccountStats {
+	var all []gateway.AccountStats
+	for _, n := range s.neighbors.all() {
+		all = append(all, gateway.AccountStats{Account: n.config.Account, Broker: n.broker.Stats(), Rules: n.rules.Stats(), Bridge: n.bridge.All()})
+	}
+	return all
 }
 
 // identitiesOf gives the users and roles of another account; nil if it does not
@@ -285,7 +309,11 @@ func (s *Server) brokerOf(ctx context.Context, c gateway.Clue) *broker.Broker {
 
 // byAccount hands a request to the account that it means.
 func (s *Server) byAccount(door func(*Server) http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { door(s.meantBy(r)).ServeHTTP(w, r) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := s.enter(s.meantBy(r))
+		defer h.visits.leave()
+		door(h).ServeHTTP(w, r)
+	})
 }
 
 // objectsByAccount is the embedded S3 of the account that a request means.
@@ -298,7 +326,9 @@ func (o objectsByAccount) Owns(r *http.Request) bool { return o.s.meantBy(r).obj
 
 // ServeHTTP implements http.Handler.
 func (o objectsByAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	o.s.meantBy(r).objects.ServeHTTP(w, r)
+	h := o.s.enter(o.s.meantBy(r))
+	defer h.visits.leave()
+	h.objects.ServeHTTP(w, r)
 }
 
 // tlsVersions are those of the domain configuration of a server name, whoever
@@ -347,6 +377,9 @@ func (a accounts) Create(ctx context.Context, id string) (iam.AccessKey, error) 
 
 func (a accounts) make(ctx context.Context, id string) (iam.AccessKey, error) {
 	s := a.s
+	if err := s.clearEnded(ctx, id); err != nil {
+		return iam.AccessKey{}, err
+	}
 	if err := s.db.AddAccount(ctx, store.Account{ID: id, Created: s.now()}); err != nil {
 		return iam.AccessKey{}, err
 	}

@@ -2,6 +2,8 @@ package thingd
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -301,5 +303,41 @@ func TestRolesTrustOtherAccounts(t *testing.T) {
 	b.must(t, `iam/DeleteRolePolicy {"roleName":"account","policyName":"own"}`)
 	if _, err := visit.call(`DescribeThing {"thingName":"theirs"}`); exception(err) != "403 AccessDeniedException" {
 		t.Errorf("the role has lost its policy, and the session gets %s", exception(err))
+	}
+}
+
+// TestMetricsOfFurtherAccounts: they have the first one's names, and a label.
+func TestMetricsOfFurtherAccounts(t *testing.T) {
+	a := newCaller(t)
+	b := a.account(t, otherAccount)
+	b.must(t, `CreateTopicRule {"ruleName":"r","topicRulePayload":{"sql":"SELECT 1","actions":[]}}`)
+	a.h.connected(t, a.h.device(t, everything), mqtt.V4, mqtt.Connect{ClientID: "a", CleanStart: true})
+	for _, id := range []string{"b1", "b2"} {
+		b.h.connected(t, b.h.device(t, everything), mqtt.V4, mqtt.Connect{ClientID: id, CleanStart: true})
+	}
+	scrape := func() string {
+		answer, err := http.Get("http://" + a.h.HTTP + "/metrics")
+		must(t, err)
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		must(t, err)
+		if answer.StatusCode != 200 {
+			t.Fatalf("%s: %s", answer.Status, text)
+		}
+		return string(text)
+	}
+	text := scrape()
+	for _, line := range []string{
+		"thingd_connections 1\n", `thingd_connections{account="` + otherAccount + `"} 2` + "\n",
+		"thingd_connects_total 1\n", `thingd_connects_total{account="` + otherAccount + `"} 2` + "\n",
+		`thingd_rule_executed_total{account="` + otherAccount + `",rule="r"} 0` + "\n",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("the metrics lack %q", line)
+		}
+	}
+	must(t, accounts{a.h.Server}.Delete(t.Context(), otherAccount))
+	if text := scrape(); strings.Contains(text, otherAccount) {
+		t.Error("the metrics still have the account that was deleted")
 	}
 }

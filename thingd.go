@@ -79,6 +79,9 @@ type Server struct {
 	first     *Server      // of a further account: the server that it belongs to
 	door      http.Handler // of a further account, on the TLS doors
 	api       http.Handler // and on the plain one
+	visits    visits       // requests under way on them
+	labor     sync.WaitGroup
+	quit      context.CancelFunc // ends labor; nil before it begins
 
 	closers []func(context.Context) error // in the order to call them
 }

@@ -100,7 +100,7 @@ func (s *Server) local() http.Handler {
 	return gateway.Local(gateway.LocalConfig{
 		API:     s.byAccount(func(h *Server) http.Handler { return h.api }),
 		Objects: objectsByAccount{s}, Broker: s.broker, RootCA: s.authority.RootPEM(), Console: s.console,
-		Rules: s.rules.Stats, Bridge: s.bridge.All,
+		Rules: s.rules.Stats, Bridge: s.bridge.All, Others: s.neighborStats,
 		Doors: func() *gateway.Stats { return s.gateway.Stats() },
 	})
 }

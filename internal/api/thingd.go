@@ -23,10 +23,12 @@ type Thingd struct {
 	Accounts Accounts
 }
 
-// Accounts makes further accounts on the server.
+// Accounts makes and deletes further accounts on the server.
 type Accounts interface {
 	// Create gives the account's root access key.
 	Create(ctx context.Context, id string) (iam.AccessKey, error)
+	// Delete deletes an account with everything in it.
+	Delete(ctx context.Context, id string) error
 	List(ctx context.Context) ([]string, error)
 }
 
@@ -38,6 +40,11 @@ func (a *Thingd) CreateAccount(ctx context.Context, in *thingdapi.CreateAccountR
 		return nil, err
 	}
 	return &thingdapi.CreateAccountResponse{AccountId: in.AccountId, AccessKeyId: key.ID, SecretAccessKey: key.Secret}, nil
+}
+
+// DeleteAccount deletes a further account with everything in it.
+func (a *Thingd) DeleteAccount(ctx context.Context, in *thingdapi.DeleteAccountRequest) (*thingdapi.DeleteAccountResponse, error) {
+	return &thingdapi.DeleteAccountResponse{}, a.Accounts.Delete(ctx, in.AccountId)
 }
 
 // ListAccounts lists the accounts of the server, the first one first.

@@ -18,9 +18,10 @@ type LocalConfig struct {
 	Broker  *broker.Broker
 	Doors   func() *Stats
 	Rules   func() rules.Stats
-	Bridge  func() []bridge.View // integrations
-	RootCA  []byte               // PEM
-	Console http.Handler         // of / and of everything under /console/
+	Bridge  func() []bridge.View  // integrations
+	Others  func() []AccountStats // further accounts; nil: there are none
+	RootCA  []byte                // PEM
+	Console http.Handler          // of / and of everything under /console/
 }
 
 // Local answers on the plain door: health, metrics, the root CA, the console,

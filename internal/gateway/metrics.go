@@ -20,7 +20,7 @@ type metric struct {
 func metrics(c LocalConfig) http.Handler {
 	b, doors := c.Broker.Stats(), c.Doors
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(ruleMetrics{c.Rules}, bridgeMetrics{c.Bridge}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(ruleMetrics{c.Rules}, bridgeMetrics{c.Bridge}, accountMetrics{c.Others}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, m := range gauges(b) {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "thingd_" + m.name, Help: m.help},
 			func() float64 { return float64(m.value()) }))

@@ -54,6 +54,19 @@ func (d dialect) begin() string {
 	return "BEGIN ISOLATION LEVEL SERIALIZABLE"
 }
 
+// keysByTable lists the tables with a column named account and the columns of
+// their primary keys, in order.
+func (d dialect) keysByTable() string {
+	if d == sqlite {
+		return "SELECT t.name, k.name FROM sqlite_master t JOIN pragma_table_info(t.name) k ON k.pk > 0 " +
+			"WHERE t.type = 'table' AND EXISTS (SELECT 1 FROM pragma_table_info(t.name) a WHERE a.name = 'account') ORDER BY t.name, k.pk"
+	}
+	return "SELECT k.table_name, k.column_name FROM information_schema.table_constraints t " +
+		"JOIN information_schema.key_column_usage k ON k.constraint_name = t.constraint_name AND k.table_schema = t.table_schema AND k.table_name = t.table_name " +
+		"WHERE t.constraint_type = 'PRIMARY KEY' AND t.table_schema = current_schema() AND EXISTS (SELECT 1 FROM information_schema.columns a " +
+		"WHERE a.table_schema = t.table_schema AND a.table_name = t.table_name AND a.column_name = 'account') ORDER BY k.table_name, k.ordinal_position"
+}
+
 // containing is the pattern of LIKE that finds a text as it is. Its escape
 // character is '!': the engines do not agree about the backslash.
 func containing(text string) string {

@@ -36,4 +36,13 @@ func TestAccountsOfOneServer(t *testing.T) {
 	if got := lists(); !strings.Contains(got, "of-the-second") {
 		t.Errorf("after a crash aws s3 ls printed %q", got)
 	}
+	if got := s.thingd(t, "account", "delete", second).fail(t); !strings.Contains(got, "--yes") {
+		t.Errorf("without --yes it printed %q", got)
+	}
+	if got, want := s.thingd(t, "account", "delete", second, "--yes").succeed(t), "Account "+second+" is deleted.\n"; got != want {
+		t.Errorf("it printed %q, want %q", got, want)
+	}
+	if got, want := s.thingd(t, "account", "list").succeed(t), "111122223333\n"; got != want {
+		t.Errorf("the accounts are %q, want %q", got, want)
+	}
 }

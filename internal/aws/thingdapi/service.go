@@ -36,6 +36,15 @@ var Service = &wire.Service{
 			Errors: []string{"InvalidRequestException", "LimitExceededException", "InternalFailureException"},
 		},
 		{
+			Name:   "DeleteAccount",
+			Method: "DELETE",
+			URI:    "/thingd/accounts/{accountId}",
+			Status: 200,
+			In:     (*DeleteAccountRequest)(nil),
+			Out:    (*DeleteAccountResponse)(nil),
+			Errors: []string{"InvalidRequestException", "ResourceNotFoundException", "InternalFailureException"},
+		},
+		{
 			Name:   "DeleteIntegration",
 			Method: "DELETE",
 			URI:    "/thingd/integrations/{integrationId}",

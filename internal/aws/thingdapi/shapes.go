@@ -27,6 +27,15 @@ type CreateIntegrationRequest struct {
 	Settings *IntegrationSettings `json:"settings,omitzero" wire:"required"`
 }
 
+// DeleteAccountRequest is the input of DeleteAccount, DELETE /thingd/accounts/{accountId}.
+type DeleteAccountRequest struct {
+	AccountId string `json:"accountId,omitzero" wire:"uri,required,shape=AccountId"`
+}
+
+// DeleteAccountResponse is the output of DeleteAccount.
+type DeleteAccountResponse struct {
+}
+
 // DeleteIntegrationRequest is the input of DeleteIntegration, DELETE /thingd/integrations/{integrationId}.
 type DeleteIntegrationRequest struct {
 	IntegrationId string `json:"integrationId,omitzero" wire:"uri,required"`
