@@ -228,7 +228,7 @@ type subject struct {
 	absent string
 }
 
-const unattached = "the certificate is not attached to a thing named like the client ID"
+const unattached = "the certificate is not attached to a thing named like the client ID, letter case included"
 
 // subjects are the variables that thingd knows.
 var subjects = []subject{
