@@ -81,14 +81,14 @@ func TestAssumeRefuses(t *testing.T) {
 		},
 		"400/role is missing": {
 			arrange: func(h *house) { h.ok(h.iam.DeleteRole(t.Context(), "camera")) },
-			order:   order(id1, ""), says: "InvalidRequest: Unable to assume the role, or the role to assume does not exist",
+			order:   order(id1, ""), says: "InvalidRequest: Unable to assume the role, or the role to assume does not exist: there is no role arn:aws:iam::111122223333:role/camera",
 			want: why.Event{Cause: why.RoleRefused, Detail: "there is no role arn:aws:iam::111122223333:role/camera"},
 		},
 		"400/role trusts somebody else": {
 			arrange: func(h *house) {
 				h.ok(h.iam.ChangeRole(t.Context(), "camera", func(r *iam.Role) { r.Trust = other }))
 			},
-			order: order(id1, ""), says: "InvalidRequest: Unable to assume the role, or the role to assume does not exist",
+			order: order(id1, ""), says: "InvalidRequest: Unable to assume the role, or the role to assume does not exist: the trust policy of role camera does not let credentials.iot.amazonaws.com do sts:AssumeRole",
 			want: why.Event{Cause: why.RoleRefused, Detail: "the trust policy of role camera does not let credentials.iot.amazonaws.com do sts:AssumeRole"},
 		},
 		"400/longer than the role allows": {

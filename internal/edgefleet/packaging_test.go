@@ -67,7 +67,7 @@ func TestJobFailsAndSaysWhy(t *testing.T) {
 		"no S3": {nil, true,
 			"thingd does not compile models, and no S3 is in reach to look for the finished s3://models/out/model-1.0.tar.gz"},
 		"no role": {&shelf{}, false,
-			"role arn:aws:iam::111122223333:role/edge does not exist or does not trust sagemaker.amazonaws.com: InvalidRequest: Unable to assume the role, or the role to assume does not exist"},
+			"role arn:aws:iam::111122223333:role/edge does not exist or does not trust sagemaker.amazonaws.com: InvalidRequest: Unable to assume the role, or the role to assume does not exist: there is no role arn:aws:iam::111122223333:role/edge"},
 		"no artifact": {&shelf{}, true,
 			"thingd does not compile models, and the finished s3://models/out/model-1.0.tar.gz could not be read: ResourceNotFound: there is no object out/model-1.0.tar.gz in bucket models"},
 	} {

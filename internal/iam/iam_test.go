@@ -407,8 +407,8 @@ func TestAssumeForService(t *testing.T) {
 		change func(*iam.ServiceOrder)
 		want   string
 	}{
-		{"refused/another service", func(o *iam.ServiceOrder) { o.Service = "iot.amazonaws.com" }, "Unable to assume the role, or the role to assume does not exist"},
-		{"refused/no such role", func(o *iam.ServiceOrder) { o.RoleARN += "x" }, "Unable to assume the role, or the role to assume does not exist"},
+		{"refused/another service", func(o *iam.ServiceOrder) { o.Service = "iot.amazonaws.com" }, "Unable to assume the role, or the role to assume does not exist: the trust policy of role device does not let iot.amazonaws.com do sts:AssumeRole"},
+		{"refused/no such role", func(o *iam.ServiceOrder) { o.RoleARN += "x" }, "Unable to assume the role, or the role to assume does not exist: there is no role arn:aws:iam::111122223333:role/devicex"},
 		{"refused/too long", func(o *iam.ServiceOrder) { o.Duration = 2 * time.Hour }, "The requested CredentialDurationSeconds exceeds the MaxSessionDuration set for the role"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"thingd/internal/arn"
@@ -247,8 +248,12 @@ func (s *Service) roleForService(ctx context.Context, o ServiceOrder) (Role, err
 	if err != nil {
 		return Role{}, err
 	}
-	if found.trust == nil || !s.trustsService(found.trust, o) {
-		return Role{}, fault.InvalidRequest("Unable to assume the role, or the role to assume does not exist")
+	refused := fault.InvalidRequest("Unable to assume the role, or the role to assume does not exist")
+	switch {
+	case found.trust == nil:
+		return Role{}, refused.Because(fmt.Errorf("there is no role %s", o.RoleARN))
+	case !s.trustsService(found.trust, o):
+		return Role{}, refused.Because(fmt.Errorf("the trust policy of role %s does not let %s do sts:AssumeRole", found.role.Name, o.Service))
 	}
 	return found.role, nil
 }
