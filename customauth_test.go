@@ -287,6 +287,39 @@ func TestDomainsChooseTheirTLS(t *testing.T) {
 	}
 }
 
+// Who offers the ALPN for certificates is not for an authorizer, whatever it names.
+func TestAuthorizersKeepToTheirProtocols(t *testing.T) {
+	h, fn := withAuthorizer(t)
+	must(t, h.authorizers.SetDefault(t.Context(), "auth1"))
+	config := h.trust(nil)
+	config.NextProtos = []string{"x-amzn-mqtt-ca"}
+	c := newClient(h.dial(t, config), mqtt.V5)
+	c.send(t, &mqtt.Connect{ClientID: "lamp-7", CleanStart: true, Username: mqtt.Some(asAlice)})
+	if ack, ok := c.read(t).(*mqtt.Connack); !ok || ack.Reason != mqtt.NotAuthorized || h.last(t).Cause != why.NoCertificate {
+		t.Errorf("CONNECT is answered with %+v; the journal says %+v", ack, h.last(t))
+	}
+	config = h.trust(nil)
+	config.NextProtos = []string{"x-amzn-http-ca"}
+	head, _ := exchange(t, h.dial(t, config), "POST /topics/a?x-amz-customauthorizer-name=auth1&tok=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi")
+	if !strings.HasPrefix(head, "HTTP/1.1 403") {
+		t.Errorf("a request got %s", head)
+	}
+	if fn.asked() != 0 {
+		t.Error("the function was asked")
+	}
+}
+
+// lastOf gives the newest event about a client; the zero event where there is none.
+func (h *house) lastOf(t *testing.T, clientID string) why.Event {
+	t.Helper()
+	entries, _, err := h.journal.Recent(t.Context(), journal.Query{ClientID: clientID, Limit: 1})
+	must(t, err)
+	if len(entries) == 0 {
+		return why.Event{}
+	}
+	return entries[0].Event
+}
+
 // last gives the newest event of the journal.
 func (h *house) last(t *testing.T) why.Event {
 	t.Helper()

@@ -79,6 +79,7 @@ func TestTheDoorSuitsEveryTLSClient(t *testing.T) {
 	h := start(t)
 	d := h.device(t, everything)
 	rsaSuites := []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384}
+	rsaKeyExchange := []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_CBC_SHA}
 	for name, c := range map[string]struct {
 		change func(*tls.Config)
 		server string // kind of the server's key
@@ -86,6 +87,7 @@ func TestTheDoorSuitsEveryTLSClient(t *testing.T) {
 		"TLS 1.2":                        {func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, "ecdsa"},
 		"TLS 1.3":                        {func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 }, "ecdsa"},
 		"TLS 1.2 with RSA suites alone":  {func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12; c.CipherSuites = rsaSuites }, "rsa"},
+		"TLS 1.2 with RSA key exchange":  {func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12; c.CipherSuites = rsaKeyExchange }, "rsa"},
 		"SNI of an address":              {func(c *tls.Config) { c.ServerName = "127.0.0.1" }, "ecdsa"}, // Go sends none then
 		"SNI of a name that is not ours": {func(c *tls.Config) { c.ServerName = "elsewhere.test"; skipName(c) }, "ecdsa"},
 		"no SNI":                         {func(c *tls.Config) { c.ServerName = ""; skipName(c) }, "ecdsa"},

@@ -250,11 +250,12 @@ func TestWebSocketRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		u      upgrading
 		status string
+		cause  why.Cause
 	}{
-		"wrong secret":           {wrong, "403"},
-		"spoiled signature":      {spoiled, "403"},
-		"unknown access key":     {unknown, "403"},
-		"no subprotocol of ours": {upgrading{keys: h.keys, service: "iotdata", protocol: "chat"}, "400"},
+		"wrong secret":           {wrong, "403", why.SignatureInvalid},
+		"spoiled signature":      {spoiled, "403", why.SignatureInvalid},
+		"unknown access key":     {unknown, "403", why.SignatureInvalid},
+		"no subprotocol of ours": {upgrading{keys: h.keys, service: "iotdata", protocol: "chat"}, "400", why.ProtocolError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.u.protocol == "" {
@@ -262,6 +263,9 @@ func TestWebSocketRefusals(t *testing.T) {
 			}
 			if head, _ := h.upgrade(t, c.u); !strings.HasPrefix(head, "HTTP/1.1 "+c.status+" ") {
 				t.Errorf("the answer is %s, want %s", head, c.status)
+			}
+			if got := h.causes(t)[0]; got != c.cause {
+				t.Errorf("the journal says %s, want %s", got, c.cause)
 			}
 		})
 	}
@@ -421,6 +425,9 @@ func TestWebSocketEndings(t *testing.T) {
 			p, ok := watcher.packet(t).(*mqtt.Publish)
 			if got := ok && string(p.Topic) == topic; got != c.will {
 				t.Errorf("will published: %v, want %v", got, c.will)
+			}
+			if got := h.lastOf(t, "leaver"); c.code > 1000 && got.Disconnect != why.ClientError {
+				t.Errorf("the journal says %s: %s", got.Disconnect, got.Detail)
 			}
 			if c.will {
 				watcher.packet(t)

@@ -192,7 +192,7 @@ func (b *Broker) SendDirect(ctx context.Context, clientID string, m Message, wai
 		return noClient(clientID)
 	}
 	if !c.rights.Allows("iot:Receive", "topic/"+m.Topic) {
-		b.stats.ReceiveDenied.Add(1)
+		c.mayNotReceive(b.Now(), m.Topic)
 		return fault.Forbidden("Client %s may not receive on %s", clientID, m.Topic)
 	}
 	d := delivery{m: &m, kept: &m, now: b.Now(), frames: &frames{}, promise: newPromise(nothing)}

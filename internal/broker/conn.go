@@ -54,7 +54,8 @@ type conn struct {
 	started atomic.Bool   // admitted: events and will are due
 	flusher func()        // c.flush, so that starting it allocates nothing
 
-	parked atomic.Bool // nobody reads: see Parking
+	parked     atomic.Bool  // nobody reads: see Parking
+	complained atomic.Int64 // when the journal last heard of a lost message, Unix nanoseconds
 
 	// The reader's own.
 	now      time.Time // when the packet came that is being handled
@@ -174,6 +175,9 @@ func (c *conn) awaitConnect() (*mqtt.Connect, *ending) {
 			end.silent = true
 			return nil, end
 		}
+		if breach := breachOf(why.StepConnect, err); breach != nil {
+			return nil, breach
+		}
 		lost := connectionLost.because(err)
 		lost.step = why.StepConnect
 		return nil, &lost
@@ -203,8 +207,28 @@ func (c *conn) readFailed(err error) *ending {
 		end = clientLeft
 	} else if _, ok := err.(*mqtt.Error); ok {
 		return badPacket(why.StepConnection, err)
+	} else if breach := breachOf(why.StepConnection, err); breach != nil {
+		return breach
 	}
 	return &end
+}
+
+// Breach is the read error of a connection whose client broke the rules of the layer
+// below MQTT, and was told so there.
+type Breach interface {
+	error
+	Breach() string // in words
+}
+
+// breachOf turns a Breach into an ending; nil for other errors.
+func breachOf(step why.Step, err error) *ending {
+	breach, ok := errors.AsType[Breach](err)
+	if !ok {
+		return nil
+	}
+	end := clientError(step, mqtt.ProtocolError, why.ProtocolError, "%s", breach.Breach())
+	end.silent = true
+	return end
 }
 
 // ErrLeft is the read error of a connection whose client said good-bye below
@@ -249,20 +273,33 @@ func (c *conn) hangUp(e ending) {
 	c.net.Close()
 }
 
-// goodbye tells an MQTT 5 client why. [MQTT 5.0 4.13] What the client does not
-// take at once it does not get.
+// goodbye tells an MQTT 5 client why [MQTT 5.0 4.13], behind the answers that it is
+// owed. What a client does not take at once it does not get.
 func (c *conn) goodbye(e ending) {
-	if e.silent || !c.started.Load() || c.version != mqtt.V5 {
+	if !c.started.Load() {
 		return
 	}
-	if buf, ok := c.out.begin(c.answersMax()); ok {
-		d := mqtt.Disconnect{Reason: e.reason}
-		if c.problems {
-			d.ReasonString = e.detail
-		}
-		c.out.end(d.Append(buf, c.version))
+	if !e.silent && c.version == mqtt.V5 {
+		c.sayWhy(e)
 	}
 	c.finalFlush()
+}
+
+func (c *conn) sayWhy(e ending) {
+	buf, ok := c.out.begin(c.answersMax())
+	if !ok {
+		return
+	}
+	d := mqtt.Disconnect{Reason: e.reason}
+	if c.problems {
+		d.ReasonString = e.detail
+	}
+	before := len(buf)
+	if buf = d.Append(buf, c.version); !c.takes(len(buf) - before) { // [MQTT-3.14.2-3]
+		d.ReasonString = ""
+		buf = d.Append(buf[:before], c.version)
+	}
+	c.out.end(buf)
 }
 
 // finish does what is due when the reader stops: tell the client, close, and
@@ -312,17 +349,30 @@ func (c *conn) answer(p mqtt.Packet, work *batch) {
 	if !ok {
 		return
 	}
-	if c.out.end(p.Append(buf, c.version)) {
-		work.add(c)
+	before := len(buf)
+	buf = p.Append(buf, c.version)
+	n := len(buf) - before
+	if c.takes(n) {
+		if c.out.end(buf) {
+			work.add(c)
+		}
+		return
 	}
+	c.out.end(buf[:before])
+	c.drop(*clientError(why.StepConnection, mqtt.PacketTooLarge, why.PayloadTooLarge,
+		"%s of %d bytes; the client's Maximum Packet Size is %d", p.Type(), n, c.maxPacket))
 }
+
+// takes says whether a packet of n bytes is not too long for the client.
+// [MQTT-3.1.2-24]
+func (c *conn) takes(n int) bool { return c.maxPacket == 0 || n <= c.maxPacket }
 
 // beginAnswer is begin for what the client is owed. A client that does not even
 // read its answers is cut.
 func (c *conn) beginAnswer() (buf []byte, ok bool) {
 	buf, ok = c.out.begin(c.answersMax())
 	if !ok && !c.out.ending() {
-		c.drop(slowReader)
+		c.drop(slowly("more than %d bytes wait for the client, answers among them (outbox-bytes)", c.answersMax()))
 	}
 	return buf, ok
 }
@@ -349,7 +399,7 @@ func (c *conn) handle(frame []byte, now time.Time) *ending {
 	case *mqtt.Pubrel:
 		return c.onPubrel(p)
 	case *mqtt.Pubcomp:
-		c.session.completed(c, p.PacketID)
+		return c.onPubcomp(p)
 	case *mqtt.Subscribe:
 		return c.onSubscribe(p)
 	case *mqtt.Unsubscribe:
@@ -384,6 +434,6 @@ func (c *conn) onDisconnect(p *mqtt.Disconnect) *ending {
 		}
 	}
 	end := clientLeft
-	end.noWill = p.Reason != mqtt.DisconnectWithWill
+	end.noWill = p.Reason == mqtt.NormalDisconnection // every other reason lets it out [MQTT-3.14.4-3]
 	return &end
 }

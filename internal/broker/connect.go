@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"thingd/internal/mqtt"
@@ -14,6 +15,7 @@ import (
 func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 	c.version = p.Version
 	c.problems = p.RequestProblemInformation.Or(true)
+	c.maxPacket = int(p.MaximumPacketSize)
 	if len(p.ClientID) <= c.b.Limits.ClientIDBytes {
 		c.clientID = p.ClientID // the journal wants it in any case
 	}
@@ -21,6 +23,10 @@ func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 		return end
 	}
 	assigned := c.nameClient(p)
+	ack, end := c.connack(p, assigned)
+	if end != nil {
+		return end
+	}
 	if end := c.admit(ctx, p); end != nil {
 		return end
 	}
@@ -36,7 +42,7 @@ func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 		failed.step = why.StepConnect
 		return &failed
 	}
-	c.welcome(p, present, assigned)
+	c.welcome(ack, present)
 	c.session.resumeWith(c)
 	c.announceConnected()
 	if c.holds != nil && !c.holds() {
@@ -56,7 +62,7 @@ func (c *conn) checkConnect(p *mqtt.Connect) *ending {
 		return clientError(why.StepConnect, mqtt.BadAuthenticationMethod, why.FeatureNotSupported, "authentication method %q", p.AuthenticationMethod.Value)
 	case len(p.ClientID) > limits.ClientIDBytes:
 		return clientError(why.StepConnect, mqtt.ClientIdentifierNotValid, why.ClientIDInvalid, "client ID of %d bytes; at most %d are allowed", len(p.ClientID), limits.ClientIDBytes)
-	case limits.ReservedClientID && p.ClientID != "" && p.ClientID[0] == '$':
+	case limits.ReservedClientID && p.ClientID != "" && p.ClientID[0] == '$' && !isAssigned(p.ClientID):
 		return clientError(why.StepConnect, mqtt.ClientIdentifierNotValid, why.ClientIDInvalid, "client ID %q begins with $", p.ClientID)
 	case p.MaximumPacketSize > 0 && int(p.MaximumPacketSize) < limits.ClientPacketMin:
 		return clientError(why.StepConnect, mqtt.QuotaExceeded, why.FeatureNotSupported, "the client takes packets of %d bytes; %d are the least", p.MaximumPacketSize, limits.ClientPacketMin)
@@ -96,10 +102,19 @@ func (c *conn) checkWill(w *mqtt.Will) *ending {
 func (c *conn) nameClient(p *mqtt.Connect) (assigned bool) {
 	c.clientID = p.ClientID
 	if c.clientID == "" { // [MQTT-3.1.3-6]
-		c.clientID = "$GEN/" + c.b.NewID()
+		c.clientID = assignedPrefix + c.b.NewID()
 		return true
 	}
 	return false
+}
+
+const assignedPrefix = "$GEN/"
+
+// isAssigned says whether a client ID has the form of those that the server makes up:
+// who was given one comes back with it. [MQTT-3.1.3-7]
+func isAssigned(id string) bool {
+	const uuid = 36 // characters
+	return strings.HasPrefix(id, assignedPrefix) && len(id) == len(assignedPrefix)+uuid
 }
 
 // admit asks the guard who this is, and its rights whether it may connect.
@@ -202,7 +217,6 @@ func (c *conn) settle(s *session, p *mqtt.Connect) {
 	if p.ReceiveMaximum > 0 {
 		c.sendMax = min(c.sendMax, int(p.ReceiveMaximum))
 	}
-	c.maxPacket = int(p.MaximumPacketSize)
 	expiry := time.Duration(0)
 	switch {
 	case p.Version == mqtt.V5:
@@ -241,50 +255,84 @@ func (c *conn) keepSession(ctx context.Context, s *session, isNew bool) error {
 	})
 }
 
-// welcome answers with CONNACK, and opens the session for messages behind it.
-func (c *conn) welcome(p *mqtt.Connect, present, assigned bool) {
-	limits := &c.b.Limits
-	// 3.1 reserves the byte that says whether a session is present.
-	ack := mqtt.Connack{SessionPresent: present && p.Version != mqtt.V3}
-	if p.Version == mqtt.V5 { // all explicit, as SDKs check them
-		ack.SessionExpiry = mqtt.Some(c.session.expiry)
-		ack.ReceiveMaximum = uint16(min(limits.ReceiveMaximum, 65535))
-		if limits.MaxQoS < mqtt.QoS2 {
-			ack.MaximumQoS = mqtt.Some(limits.MaxQoS)
-		}
-		ack.RetainAvailable = mqtt.Some(true)
-		ack.MaximumPacketSize = uint32(min(limits.PacketBytes, 149504))
-		if limits.MaxQoS == mqtt.QoS2 {
-			ack.MaximumPacketSize = uint32(limits.PacketBytes)
-		}
-		ack.TopicAliasMaximum = uint16(limits.TopicAliases)
-		ack.WildcardSubscriptionAvailable = mqtt.Some(true)
-		ack.SubscriptionIdentifiersAvailable = mqtt.Some(limits.SubscriptionIDs)
-		ack.SharedSubscriptionAvailable = mqtt.Some(true)
-		ack.ServerKeepAlive = mqtt.Some(c.keepAlive)
-		if assigned {
-			ack.AssignedClientID = c.clientID
-		}
+// connack makes the answer for a client that is let in. It says no when the client
+// takes no packet so long. [MQTT-3.2.2-19]
+func (c *conn) connack(p *mqtt.Connect, assigned bool) (*mqtt.Connack, *ending) {
+	ack := &mqtt.Connack{}
+	if p.Version != mqtt.V5 {
+		return ack, nil
 	}
+	c.sayLimits(ack, p)
+	if assigned {
+		ack.AssignedClientID = c.clientID
+	}
+	if c.takes(len(ack.Append(nil, p.Version))) {
+		return ack, nil
+	}
+	terse(ack, p)
+	if n := len(ack.Append(nil, p.Version)); !c.takes(n) {
+		return nil, clientError(why.StepConnect, mqtt.PacketTooLarge, why.PayloadTooLarge, "CONNACK of %d bytes; the client's Maximum Packet Size is %d", n, c.maxPacket)
+	}
+	return ack, nil
+}
+
+// sayLimits tells what holds, all explicit, as SDKs check it.
+func (c *conn) sayLimits(ack *mqtt.Connack, p *mqtt.Connect) {
+	limits := &c.b.Limits
+	ack.SessionExpiry = mqtt.Some(limits.sessionExpiry(p.SessionExpiry.Value))
+	ack.ReceiveMaximum = uint16(min(limits.ReceiveMaximum, 65535))
+	if limits.MaxQoS < mqtt.QoS2 {
+		ack.MaximumQoS = mqtt.Some(limits.MaxQoS)
+	}
+	ack.RetainAvailable = mqtt.Some(true)
+	ack.MaximumPacketSize = uint32(min(limits.PacketBytes, 149504))
+	if limits.MaxQoS == mqtt.QoS2 {
+		ack.MaximumPacketSize = uint32(limits.PacketBytes)
+	}
+	ack.TopicAliasMaximum = uint16(limits.TopicAliases)
+	ack.WildcardSubscriptionAvailable = mqtt.Some(true)
+	ack.SubscriptionIdentifiersAvailable = mqtt.Some(limits.SubscriptionIDs)
+	ack.SharedSubscriptionAvailable = mqtt.Some(true)
+	ack.ServerKeepAlive = mqtt.Some(limits.keepAlive(p.KeepAlive))
+}
+
+// terse leaves out what a client concludes without being told.
+func terse(ack *mqtt.Connack, p *mqtt.Connect) {
+	absent := mqtt.Optional[bool]{}
+	ack.RetainAvailable, ack.WildcardSubscriptionAvailable, ack.SharedSubscriptionAvailable = absent, absent, absent
+	if ack.SubscriptionIdentifiersAvailable.Value {
+		ack.SubscriptionIdentifiersAvailable = absent
+	}
+	if ack.SessionExpiry.Value == p.SessionExpiry.Value {
+		ack.SessionExpiry.Present = false
+	}
+	if ack.ServerKeepAlive.Value == p.KeepAlive {
+		ack.ServerKeepAlive.Present = false
+	}
+}
+
+// welcome answers with CONNACK, and opens the session for messages behind it.
+func (c *conn) welcome(ack *mqtt.Connack, present bool) {
+	// 3.1 reserves the byte that says whether a session is present.
+	ack.SessionPresent = present && c.version != mqtt.V3
 	c.started.Store(true)
 	c.since = c.b.Now()
-	c.reply(&ack)
+	c.reply(ack)
 	c.b.stats.Connects.Add(1)
 	c.b.stats.Connections.Add(1)
 }
 
 // refuse answers a CONNECT that was not admitted: MQTT 5 clients get a CONNACK
-// with the reason. 3.1.1 clients get one only for what is theirs to mend; where
-// AWS would not let them in the socket just closes, because clients in the field
-// take any CONNACK for success.
+// with the reason. 3.1.1 clients get one at AWS only for what is theirs to mend;
+// otherwise the socket just closes, because clients in the field take any CONNACK
+// for success.
 func (c *conn) refuse(e ending) {
 	c.b.stats.ConnectRefused.Add(1)
 	if c.clientID != "" && e.disconnect == why.AuthError {
 		c.announceConnectFailed()
 	}
 	c.record(e, false)
-	says := e.reason == mqtt.UnsupportedProtocolVersion || e.reason == mqtt.ClientIdentifierNotValid
-	if e.silent || c.version == 0 && !says || c.version != mqtt.V5 && !says {
+	if e.silent || !c.maySayNo(e.reason) {
 		return
 	}
 	version := max(c.version, mqtt.V4)
@@ -292,8 +340,22 @@ func (c *conn) refuse(e ending) {
 	if c.problems {
 		answer.ReasonString = e.detail
 	}
+	if !c.takes(len(answer.Append(nil, version))) { // [MQTT-3.2.2-19]
+		answer.ReasonString = ""
+	}
 	_ = c.net.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = c.net.Write(answer.Append(nil, version))
+}
+
+// maySayNo says whether a refusal is told to a client of this version.
+func (c *conn) maySayNo(reason mqtt.ReasonCode) bool {
+	switch {
+	case reason == mqtt.UnsupportedProtocolVersion || reason == mqtt.ClientIdentifierNotValid || c.version == mqtt.V5:
+		return true
+	case reason == mqtt.MalformedPacket || reason == mqtt.ProtocolError: // of which 3.1.1 has no words
+		return false
+	}
+	return c.version != 0 && c.b.Limits.ConnackRefusals
 }
 
 // detach settles what an ended connection leaves behind.

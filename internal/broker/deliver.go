@@ -164,12 +164,17 @@ func (b *Broker) deliverAll(d *delivery, r *route) {
 
 // deliver gives a message to one session.
 func (b *Broker) deliver(d *delivery, t *target) {
-	if t.noLocal && t.session == d.from { // [MQTT-3.8.3-3]
-		return
+	if t.someNoLocal && t.session == d.from { // [MQTT-3.8.3-3]
+		if t.noLocal {
+			return
+		}
+		if t = b.own(d.m.Topic, t.session); t == nil {
+			return
+		}
 	}
 	c := t.session.conn.Load()
 	if c != nil && !t.mayReceive(c, d.m.Topic) {
-		b.stats.ReceiveDenied.Add(1)
+		c.mayNotReceive(d.now, d.m.Topic)
 		return
 	}
 	qos := min(t.qos, d.m.QoS)
@@ -318,13 +323,13 @@ func (c *conn) send(d *delivery, retain bool, ids []uint32) {
 		p := c.packet(d.m, d.now, 0, retain, ids)
 		buf = p.Append(buf, c.version)
 	}
-	if c.maxPacket > 0 && len(buf)-before > c.maxPacket { // [MQTT-3.1.2-24]
-		buf = buf[:before]
-		c.b.stats.DroppedTooLarge.Add(1)
-	} else {
-		c.b.stats.PublishOut.Add(1)
-		c.b.stats.PublishOutBytes.Add(int64(len(d.m.Payload)))
+	if n := len(buf) - before; !c.takes(n) {
+		c.out.end(buf[:before])
+		c.tooLong(d.now, d.m, n)
+		return
 	}
+	c.b.stats.PublishOut.Add(1)
+	c.b.stats.PublishOutBytes.Add(int64(len(d.m.Payload)))
 	if c.out.end(buf) {
 		d.work.add(c)
 	}

@@ -15,7 +15,7 @@ func (c *conn) direct(m Message) {
 		return
 	}
 	if !c.rights.Allows("iot:Receive", "topic/"+m.Topic) {
-		c.b.stats.ReceiveDenied.Add(1)
+		c.mayNotReceive(c.b.Now(), m.Topic)
 		return
 	}
 	d := delivery{m: &m, kept: &m, now: c.b.Now(), frames: &frames{}, promise: newPromise(nothing)}

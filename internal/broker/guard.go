@@ -34,6 +34,11 @@ type Peer struct {
 	// to wait for the network. Answers gather until then.
 	BeforeWait func(fn func())
 
+	// Stalled, where the door can tell, says whether the client is slow to take what
+	// it was sent. While it is not, a short Write returns at once. nil: any Write may
+	// wait.
+	Stalled func() bool
+
 	// Parking, where the door can wait for the client without a goroutine; nil
 	// where it cannot.
 	Parking Parking

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -211,6 +212,9 @@ func (c *conn) accept(p *mqtt.Publish, r *route, now time.Time) *ending {
 	if end := c.awaitWindow(p.QoS); end != nil {
 		return end
 	}
+	if c.version == mqtt.V5 && c.acks.holds(p.PacketID) {
+		return c.refusePublish(p, clientError(why.StepPublish, mqtt.PacketIdentifierInUse, why.ProtocolError, "packet identifier %d waits for its acknowledgement", p.PacketID))
+	}
 	a := c.acks.push(c, p)
 	a.since = now
 	d.promise = &a.promise
@@ -278,9 +282,10 @@ func (l *Limits) Expires(p mqtt.MessageProperties, now time.Time) time.Time {
 // acks are the acknowledgements that a client waits for, in the order of its
 // messages. [MQTT-4.6.0-2]
 type acks struct {
-	mu    sync.Mutex
-	queue []*ack
-	room  chan struct{} // signaled when the queue has become shorter
+	mu      sync.Mutex
+	queue   []*ack
+	highest uint16        // of their packet identifiers since the queue was empty
+	room    chan struct{} // signaled when the queue has become shorter
 }
 
 // ack is one of them, and the promise that it waits for.
@@ -307,9 +312,22 @@ func (q *acks) push(c *conn, p *mqtt.Publish) *ack {
 	a.promise.ack = a
 	a.left.Store(1)
 	q.mu.Lock()
+	if len(q.queue) == 0 {
+		q.highest = 0
+	}
+	q.highest = max(q.highest, p.PacketID)
 	q.queue = append(q.queue, a)
 	q.mu.Unlock()
 	return a
+}
+
+// holds says whether a packet identifier is that of a message which waits. Most
+// clients count upwards, and need no search.
+func (q *acks) holds(packetID uint16) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.queue) > 0 && packetID <= q.highest &&
+		slices.ContainsFunc(q.queue, func(a *ack) bool { return a.packetID == packetID })
 }
 
 // shift drops the first n. The caller holds q.mu.
@@ -435,8 +453,13 @@ func (c *conn) sendAcks(all []*ack) (needsFlush bool) {
 		return false
 	}
 	for _, a := range all {
-		if !a.silent {
-			buf = a.append(buf, c.version)
+		if a.silent {
+			continue
+		}
+		before := len(buf)
+		if buf = a.append(buf, c.version); !c.takes(len(buf) - before) { // [MQTT-3.4.2-2]
+			a.detail = ""
+			buf = a.append(buf[:before], c.version)
 		}
 	}
 	return c.out.end(buf)

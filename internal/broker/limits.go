@@ -24,6 +24,8 @@ type Limits struct {
 	AcrossVersions     bool // whether MQTT 5 may resume a session of 3.1.1
 	SendsDUP           bool // whether repeats carry DUP
 	CloseDeniedClients bool // whether a denied PUBLISH closes a 3.1.1 connection
+	CloseDeniedFilters bool // whether a denied filter does; otherwise SUBACK says so
+	ConnackRefusals    bool // whether a refused 3.1.1 client is told so in CONNACK, or just hung up on
 
 	FiltersPerSubscribe int // 0: no limit
 	Subscriptions       int // per session; 0: no limit
@@ -121,6 +123,7 @@ func Standard() Limits {
 		SubscriptionIDs: true,
 		AcrossVersions:  true,
 		SendsDUP:        true,
+		ConnackRefusals: true,
 		ReceiveMaximum:  1000,
 		SendMaximum:     1000,
 		TopicAliases:    32,

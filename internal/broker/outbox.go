@@ -302,7 +302,7 @@ func (c *conn) flush() {
 // writeFailed tells a client that took nothing for too long from a broken link.
 func writeFailed(err error) ending {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		e := slowReader
+		e := slowly("the client took nothing for %v", writeTimeout)
 		e.silent = true
 		return e
 	}
@@ -351,10 +351,10 @@ func (b *batch) add(c *conn) {
 	}
 }
 
-// ownWrite is what a reader writes to its own client itself, in bytes. A few answers
-// go so, without a goroutine; a client that does not even read those need not be
-// read from. More is left to a flusher: the client may read only when it is done
-// sending, and would wait for the server while the server waits for it.
+// ownWrite is what a reader writes to its own client itself, in bytes: a few answers
+// go so, without a goroutine. More is left to a flusher, and so is everything where
+// writing may wait for the client: it may read only when it is done sending, and
+// would wait for the server while the server waits for it.
 const ownWrite = 4 << 10
 
 // write starts writing.
@@ -372,9 +372,12 @@ func (b *batch) write(own *conn) {
 	if !mine || !own.out.claim() {
 		return
 	}
-	if own.out.size() > ownWrite {
+	if own.out.size() > ownWrite || own.mayWait() {
 		go own.flusher()
 		return
 	}
 	own.flush()
 }
+
+// mayWait says whether a short write may wait for the client.
+func (c *conn) mayWait() bool { return c.peer.Stalled == nil || c.peer.Stalled() }

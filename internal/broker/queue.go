@@ -182,7 +182,7 @@ func (s *session) isFull(stored bool) bool {
 func (s *session) overflow(c *conn, stored bool, d *delivery) {
 	s.b.stats.DroppedFull.Add(1)
 	if !stored && c != nil {
-		c.drop(slowReader)
+		c.drop(slowly("%d messages of %d bytes wait for the client's acknowledgements (queue-messages, outbox-bytes)", s.queue.size(), s.queue.bytes))
 		return
 	}
 	if q := &s.queue; d.now.Unix() > q.told {
@@ -260,9 +260,9 @@ func (c *conn) transmit(e *entry, d *delivery) outcome {
 		buf = p.Append(buf, c.version)
 		*p = mqtt.Publish{Topic: p.Topic} // it holds on to nothing but its memory
 	}
-	if c.maxPacket > 0 && len(buf)-before > c.maxPacket {
+	if n := len(buf) - before; !c.takes(n) {
 		c.out.end(buf[:before])
-		c.b.stats.DroppedTooLarge.Add(1)
+		c.tooLong(d.now, e.m, n)
 		return tooLarge
 	}
 	c.b.stats.PublishOut.Add(1)
@@ -289,9 +289,13 @@ func (s *session) acknowledged(c *conn, packetID uint16) {
 	s.settle(c, packetID, mqtt.QoS1)
 }
 
-// completed takes a PUBCOMP.
-func (s *session) completed(c *conn, packetID uint16) {
-	s.settle(c, packetID, mqtt.QoS2)
+// onPubcomp is the client's word that it is done with a QoS 2 message.
+func (c *conn) onPubcomp(p *mqtt.Pubcomp) *ending {
+	if c.b.Limits.MaxQoS < mqtt.QoS2 {
+		return clientError(why.StepConnection, mqtt.ProtocolError, why.QoSNotSupported, "PUBCOMP without QoS 2")
+	}
+	c.session.settle(c, p.PacketID, mqtt.QoS2)
+	return nil
 }
 
 func (s *session) settle(c *conn, packetID uint16, qos mqtt.QoS) {
@@ -437,7 +441,7 @@ func (s *session) mayReceive(c *conn, e *entry) bool {
 		*a = answer{c, e.m.Topic, gen, c.rights.Allows("iot:Receive", "topic/"+e.m.Topic)}
 	}
 	if !s.answer.allowed {
-		s.b.stats.ReceiveDenied.Add(1)
+		c.mayNotReceive(s.b.Now(), e.m.Topic)
 	}
 	return s.answer.allowed
 }

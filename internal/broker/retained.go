@@ -262,7 +262,7 @@ func (c *conn) sendOneRetained(m *Message, row StoredSubscription) {
 		return
 	}
 	if !c.rights.Allows("iot:Receive", "topic/"+m.Topic) {
-		c.b.stats.ReceiveDenied.Add(1)
+		c.mayNotReceive(now, m.Topic)
 		return
 	}
 	d := delivery{m: m, kept: m, now: now, work: &c.work, frames: &frames{}, promise: newPromise(nothing)}

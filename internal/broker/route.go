@@ -31,7 +31,8 @@ type route struct {
 type target struct {
 	session           *session
 	qos               mqtt.QoS
-	noLocal           bool
+	noLocal           bool // all of the filters say so
+	someNoLocal       bool
 	retainAsPublished bool
 	ids               []uint32
 
@@ -46,8 +47,8 @@ type permission uint8
 
 const (
 	unknown permission = iota
-	granted
-	denied
+	mayDo
+	mayNot
 )
 
 // routesKept bounds the routes that one connection remembers. A device uses a
@@ -101,6 +102,7 @@ func (r *route) add(sub *subscription) {
 		if t := &r.targets[i]; t.session == sub.session {
 			t.qos = max(t.qos, sub.qos)
 			t.noLocal = t.noLocal && sub.noLocal
+			t.someNoLocal = t.someNoLocal || sub.noLocal
 			t.retainAsPublished = t.retainAsPublished || sub.retainAsPublished
 			t.ids = appendID(t.ids, sub.id)
 			return
@@ -109,9 +111,24 @@ func (r *route) add(sub *subscription) {
 	r.targets = append(r.targets, sub.target())
 }
 
+// own gives the target that a session is for its own messages: without the filters
+// that say No Local.
+func (b *Broker) own(name string, s *session) *target {
+	var r route
+	for _, sub := range b.tree.Match(name, nil) {
+		if sub.session == s && !sub.noLocal {
+			r.add(sub)
+		}
+	}
+	if len(r.targets) == 0 {
+		return nil
+	}
+	return &r.targets[0]
+}
+
 func (sub *subscription) target() target {
 	return target{
-		session: sub.session, qos: sub.qos, noLocal: sub.noLocal,
+		session: sub.session, qos: sub.qos, noLocal: sub.noLocal, someNoLocal: sub.noLocal,
 		retainAsPublished: sub.retainAsPublished, ids: appendID(nil, sub.id),
 	}
 }
@@ -137,15 +154,15 @@ func (c *conn) mayPublish(name string) *ending {
 // mayRetain says why this connection may not retain on the route; nil if it may.
 func (c *conn) mayRetain(r *route) *ending {
 	if r.retain == unknown {
-		r.retain = denied
+		r.retain = mayNot
 		if c.rights.Allows("iot:RetainPublish", "topic/"+r.name) {
-			r.retain = granted
+			r.retain = mayDo
 		}
 	}
 	switch {
 	case topic.IsReserved(r.name):
 		return clientError(why.StepPublish, mqtt.TopicNameInvalid, why.TopicReserved, "messages cannot be retained on %s", r.name)
-	case r.retain == denied:
+	case r.retain == mayNot:
 		return c.authorize(why.StepPublish, "iot:RetainPublish", "topic/"+r.name)
 	}
 	return nil
@@ -157,6 +174,11 @@ func (c *conn) authorize(step why.Step, action, resource string) *ending {
 	if c.rights.Allows(action, resource) {
 		return nil
 	}
+	return denied(step, action, resource)
+}
+
+// denied is a refusal by policy.
+func denied(step why.Step, action, resource string) *ending {
 	return &ending{
 		reason: mqtt.NotAuthorized, disconnect: why.AuthError, cause: why.PolicyImplicitDeny,
 		step: step, action: action, resource: resource,

@@ -66,6 +66,8 @@ func Settings() []Setting {
 		toggle("sessions-across-versions", "whether MQTT 5 may resume a session of MQTT 3.1.1", func(l *Limits) *bool { return &l.AcrossVersions }),
 		toggle("send-dup", "whether repeats carry the DUP flag", func(l *Limits) *bool { return &l.SendsDUP }),
 		toggle("close-denied", "whether a denied PUBLISH closes an MQTT 3.1.1 connection", func(l *Limits) *bool { return &l.CloseDeniedClients }),
+		toggle("close-denied-filters", "whether a denied filter in SUBSCRIBE closes an MQTT 3.1.1 connection", func(l *Limits) *bool { return &l.CloseDeniedFilters }),
+		toggle("connack-refusals", "whether MQTT 3.1.1 clients that may not connect are told so, with CONNACK 5, or just hung up on", func(l *Limits) *bool { return &l.ConnackRefusals }),
 		count("filters-per-subscribe", "filters in one SUBSCRIBE; 0: no limit", func(l *Limits) *int { return &l.FiltersPerSubscribe }),
 		count("subscriptions", "filters of one session; 0: no limit", func(l *Limits) *int { return &l.Subscriptions }),
 		count("share-groups", "shared subscriptions, by their whole filter; 0: no limit", func(l *Limits) *int { return &l.ShareGroups }),

@@ -18,6 +18,9 @@ func (c *conn) onSubscribe(p *mqtt.Subscribe) *ending {
 	var granted []mqtt.Subscription
 	var rows []StoredSubscription
 	for i, want := range p.Subscriptions {
+		if end := c.closesOn(want.Filter); end != nil {
+			return end
+		}
 		row := StoredSubscription{want.Filter, want.QoS, want.NoLocal, want.RetainAsPublished, p.SubscriptionID}
 		if reasons[i] = c.grant(&row, rows); !reasons[i].Failed() {
 			granted, rows = append(granted, want), append(rows, row)
@@ -68,6 +71,15 @@ func (c *conn) checkSubscribe(p *mqtt.Subscribe) *ending {
 		}
 	}
 	return nil
+}
+
+// closesOn gives the ending for a filter that a 3.1.1 client may not subscribe to,
+// where the limits say that it is cut for it, as AWS was said to do; nil otherwise.
+func (c *conn) closesOn(filter string) *ending {
+	if c.version == mqtt.V5 || !c.b.Limits.CloseDeniedFilters {
+		return nil
+	}
+	return c.authorize(why.StepSubscribe, "iot:Subscribe", "topicfilter/"+filter)
 }
 
 // grant decides over one filter: the granted QoS, or why not. before are those of
@@ -160,13 +172,16 @@ func (c *conn) subscribe(rows []StoredSubscription) (isNew []bool, err error) {
 }
 
 // onUnsubscribe ends subscriptions. That there was none is no error; AWS does
-// not say so either.
+// not say so either. That there could be none is.
 func (c *conn) onUnsubscribe(p *mqtt.Unsubscribe) *ending {
 	reasons := make([]mqtt.ReasonCode, len(p.Filters))
 	var ended []string
+	var wrong *ending
 	for i, filter := range p.Filters {
 		if c.b.unsubscribe(c.session, filter) {
 			ended = append(ended, filter)
+		} else if end := c.checkUnsubscribe(filter); end != nil {
+			reasons[i], wrong = end.reason, end
 		} else if c.b.Limits.MaxQoS == mqtt.QoS2 { // the standard's profile tells [MQTT-3.11.3-2]
 			reasons[i] = mqtt.NoSubscriptionExisted
 		}
@@ -176,9 +191,26 @@ func (c *conn) onUnsubscribe(p *mqtt.Unsubscribe) *ending {
 		failed := storeFailed.because(err)
 		return &failed
 	}
+	if wrong != nil && c.version != mqtt.V5 {
+		return wrong
+	}
 	c.reply(&mqtt.Unsuback{PacketID: p.PacketID, Reasons: reasons})
 	c.announceSubscriptions("unsubscribed", p.Filters)
 	return nil
+}
+
+// checkUnsubscribe says what is wrong with a filter; nil if nothing is. MQTT 5 clients
+// are told in UNSUBACK, others are cut. [MQTT-4.7.1-1]
+func (c *conn) checkUnsubscribe(filter string) *ending {
+	err := c.b.Limits.Topics.CheckFilter(filter)
+	if err == nil {
+		return nil
+	}
+	end := clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.FilterInvalid, "UNSUBSCRIBE: %s", faultText(err))
+	if c.version == mqtt.V5 {
+		c.record(*end, true)
+	}
+	return end
 }
 
 func (c *conn) forgetSubscriptions(filters []string) error {

@@ -105,9 +105,13 @@ func (p *play) hears(name string, w *words) error {
 	case "any":
 		return p.hearsAny(c, w)
 	default:
+		terse := verb == "CONNACK" && w.flag("terse")
 		want, err := packet(verb, w)
 		if err != nil {
 			return err
+		}
+		if terse {
+			return p.hearsTerse(c)
 		}
 		return p.hearsPacket(c, want)
 	}
@@ -120,6 +124,23 @@ func (p *play) hearsPacket(c *client, want mqtt.Packet) error {
 	}
 	if ack, ok := want.(*mqtt.Connack); ok {
 		p.fillConnack(c, ack, got)
+	}
+	return compare(c, want, got)
+}
+
+// hearsTerse expects a CONNACK that says no more than it must.
+func (p *play) hearsTerse(c *client) error {
+	got, err := c.next()
+	if err != nil {
+		return err
+	}
+	l := &p.limits
+	want := &mqtt.Connack{ReceiveMaximum: uint16(l.ReceiveMaximum), MaximumPacketSize: 149504, TopicAliasMaximum: uint16(l.TopicAliases)}
+	if l.MaxQoS < mqtt.QoS2 {
+		want.MaximumQoS = mqtt.Some(l.MaxQoS)
+		want.SubscriptionIdentifiersAvailable = mqtt.Some(false)
+	} else {
+		want.MaximumPacketSize = uint32(l.PacketBytes)
 	}
 	return compare(c, want, got)
 }
@@ -207,10 +228,11 @@ func (p *play) hearsClose(c *client, w *words) error {
 	return c.closed()
 }
 
-// hearsRefusal expects that a CONNECT is refused; an MQTT 5 client is told why.
+// hearsRefusal expects that a CONNECT is refused; an MQTT 5 client is told why, and
+// where the limits say so others are too.
 func (p *play) hearsRefusal(c *client, w *words) error {
 	reason := w.shift()
-	if c.version == mqtt.V5 {
+	if c.version == mqtt.V5 || p.limits.ConnackRefusals {
 		if err := p.hearsPacket(c, &mqtt.Connack{Reason: mqtt.ReasonCode(number(reason))}); err != nil {
 			return err
 		}

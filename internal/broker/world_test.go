@@ -42,6 +42,7 @@ type world struct {
 	broker   *broker.Broker
 	serving  sync.WaitGroup
 	listener net.Listener // nil unless listen was called
+	stalled  func() bool  // of the peers
 	ids      atomic.Int64
 	entered  atomic.Int64 // over TCP; counted by those who care
 	dialed   atomic.Int64
@@ -51,6 +52,7 @@ func newWorld(t testing.TB, limits broker.Limits) *world {
 	w := &world{
 		t: t, path: filepath.Join(t.TempDir(), "thingd.db"), limits: limits,
 		clock: newClock(), guard: newGuard(), told: &journal{},
+		stalled: func() bool { return false }, // as most clients are seen
 	}
 	w.open()
 	t.Cleanup(w.close)
@@ -118,7 +120,7 @@ func (w *world) dial() net.Conn {
 func (w *world) serve(conn net.Conn) {
 	port := 40000 + uint16(w.dialed.Add(1)%20000)
 	peer := &broker.Peer{
-		Conn: conn, Door: "test",
+		Conn: conn, Door: "test", Stalled: w.stalled,
 		Remote: netip.AddrPortFrom(netip.MustParseAddr("198.51.100.23"), port),
 		Local:  netip.MustParseAddrPort("127.0.0.1:8883"),
 	}

@@ -24,7 +24,8 @@ import (
 
 // wantsAuthorizer says whether a client is for a custom authorizer: the door or
 // the domain says so, or it names one; or it brings neither certificate nor
-// signature, and there is a default one.
+// signature, and there is a default one. Who offers the ALPN for certificates has
+// said otherwise.
 func (g *Guard) wantsAuthorizer(ctx context.Context, a broker.Attempt, o authorizer.Offer) (bool, error) {
 	if a.Peer.ALPN == alpnCustomAuth {
 		return true, nil
@@ -37,10 +38,17 @@ func (g *Guard) wantsAuthorizer(ctx context.Context, a broker.Attempt, o authori
 			return false, nil
 		}
 	}
-	if a.Peer.Certificate != nil {
+	if a.Peer.Certificate != nil || a.Peer.ALPN == alpnMQTT {
 		return false, nil
 	}
 	return g.Authorizers.Expects(ctx, o)
+}
+
+// ofAuthorizers says whether the domain of a server name is for clients of custom
+// authorizers.
+func (g *Guard) ofAuthorizers(serverName string) bool {
+	d, ok := g.Authorizers.DomainOf(serverName)
+	return ok && (d.AuthenticationType == authorizer.ByAuthorizer || d.AuthenticationType == authorizer.ByAuthorizerX509)
 }
 
 // offerOf gathers what a client brings for an authorizer.
@@ -241,7 +249,7 @@ type customCaller struct {
 // authorizer, which is asked when it is known that the operation exists.
 func (w *Web) withAuthorizer(r *http.Request, p *peer) *http.Request {
 	o := authorizer.Offer{ServerName: p.state.ServerName, HTTP: httpOffer(r)}
-	if !o.Names() && p.leaf() != nil {
+	if !o.Names() && p.leaf() != nil || p.state.NegotiatedProtocol == alpnHTTP && !w.Guard.ofAuthorizers(o.ServerName) {
 		return r
 	}
 	expected, err := w.Guard.Authorizers.Expects(r.Context(), o)

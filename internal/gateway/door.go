@@ -159,7 +159,7 @@ func (g *Gateway) mqtt(p *peer, conn net.Conn) (serve func()) {
 	client := &broker.Peer{
 		Conn: &mqttConn{conn, p.entrance}, Remote: p.remote, Local: p.local, ServerName: p.state.ServerName,
 		Door: "mqtts", ALPN: p.state.NegotiatedProtocol, Certificate: p.leaf(),
-		BeforeWait: p.sock.tellBeforeWait, Parking: p.parking(),
+		BeforeWait: p.sock.tellBeforeWait, Stalled: p.sock.spare(), Parking: p.parking(),
 	}
 	attend := func() {
 		defer p.settle()

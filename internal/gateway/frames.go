@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -23,6 +24,11 @@ type frameError struct {
 
 func (e *frameError) Error() string { return e.text }
 
+// Breach implements broker.Breach.
+func (e *frameError) Breach() string { return e.text }
+
+var _ broker.Breach = (*frameError)(nil)
+
 var (
 	errText     = &frameError{ws.StatusUnsupportedData, "a WebSocket text frame; MQTT comes in binary frames"} // [MQTT-6.0.0-1]
 	errFrame    = &frameError{ws.StatusProtocolError, "a WebSocket frame that breaks RFC 6455"}
@@ -30,8 +36,8 @@ var (
 )
 
 // frames is a WebSocket as a stream of bytes: MQTT packets and frames need not
-// begin together. One goroutine reads, one at a time may write meanwhile, and the
-// reader may answer a ping in between: frames go to the connection whole, in one
+// begin together. One goroutine reads, one at a time may write meanwhile, and a
+// pong may come in between: frames go to the connection whole, in one
 // Write, which does not mix the bytes of two.
 type frames struct {
 	net.Conn
@@ -45,6 +51,9 @@ type frames struct {
 
 	client  bool   // this end is the client's: the other one does not mask
 	settled func() // called when CONNECT has come; may be nil
+
+	stalled func() bool            // whether the other end is slow to take what was written; nil: it never is
+	owed    atomic.Pointer[[]byte] // the ping that a goroutine answers; nil when none does
 }
 
 func (f *frames) settle() {
@@ -81,7 +90,7 @@ func (f *frames) header() error {
 		return err
 	}
 	if wrong := f.check(h); wrong != nil {
-		_ = f.control(ws.OpClose, ws.NewCloseFrameBody(wrong.code, ""))
+		f.sayClose(wrong.code)
 		return wrong
 	}
 	if h.OpCode.IsControl() {
@@ -149,12 +158,42 @@ func (f *frames) obey(h ws.Header) error {
 	ws.Cipher(payload, h.Mask, 0)
 	switch h.OpCode {
 	case ws.OpPing:
-		return f.control(ws.OpPong, payload)
+		return f.pong(payload)
 	case ws.OpClose:
-		_ = f.control(ws.OpClose, ws.NewCloseFrameBody(ws.StatusNormalClosure, "")) // it is going anyway
+		f.sayClose(ws.StatusNormalClosure)
 		return broker.ErrLeft
 	}
 	return nil
+}
+
+// sayClose tells the other end why the stream ends, if it is there to hear it.
+func (f *frames) sayClose(code ws.StatusCode) {
+	if f.stalled == nil || !f.stalled() {
+		_ = f.control(ws.OpClose, ws.NewCloseFrameBody(code, "")) // it is going anyway
+	}
+}
+
+// pong answers a ping. The reader does not wait for a client that takes nothing: a
+// goroutine does then, one at most, which answers the newest (RFC 6455 section
+// 5.5.3).
+func (f *frames) pong(payload []byte) error {
+	if f.stalled == nil || !f.stalled() {
+		return f.control(ws.OpPong, payload)
+	}
+	if f.owed.Swap(&payload) == nil {
+		go f.pongLater()
+	}
+	return nil
+}
+
+func (f *frames) pongLater() {
+	for {
+		payload := f.owed.Load()
+		_ = f.control(ws.OpPong, *payload) // where it fails, so will the next packet
+		if f.owed.CompareAndSwap(payload, nil) {
+			return
+		}
+	}
 }
 
 // controlTimeout bounds the sending of a control frame. The connection's last

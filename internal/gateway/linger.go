@@ -51,9 +51,9 @@ func (l *lingering) wait(ctx context.Context) {
 	}
 }
 
-// linger closes the socket in good order. It looks now and then instead of waiting:
+// linger closes the socket in good order; ended says that writing has. It looks now and then instead of waiting:
 // whoever reads the socket may still be about to leave it.
-func (s *socket) linger() {
+func (s *socket) linger(ended bool) {
 	defer s.lingering.end()
 	defer s.TCPConn.Close()
 	left := lingerBytes
@@ -61,6 +61,7 @@ func (s *socket) linger() {
 		if s.discard(&left) {
 			return
 		}
+		ended = ended || s.endWriting()
 		time.Sleep(pause)
 		waited += pause
 	}

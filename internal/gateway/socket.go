@@ -35,6 +35,7 @@ type socket struct {
 	lot   *lot // nil: it is not parked
 	place int  // in the lot
 
+	spill     *spill      // nil: writing waits for the other end
 	lingering *lingering  // nil: it is closed at once
 	left      atomic.Bool // the other end has closed, or the link is broken
 
@@ -62,6 +63,38 @@ func newSocket(conn *net.TCPConn, lot *lot, lingering *lingering) (*socket, erro
 }
 
 func (s *socket) tellBeforeWait(fn func()) { s.beforeWait = fn }
+
+// spare lets whoever writes go on where the other end is slow; see spill. It is
+// called before the socket is written to by more than one goroutine, and gives what
+// tells whether it is.
+func (s *socket) spare() (stalled func() bool) {
+	s.spill = newSpill(s)
+	return s.spill.stalled
+}
+
+// Write implements net.Conn.
+func (s *socket) Write(p []byte) (int, error) {
+	if s.spill == nil {
+		return s.TCPConn.Write(p)
+	}
+	return s.spill.write(p)
+}
+
+// SetWriteDeadline implements net.Conn. With a spill it bounds the waits that begin
+// later.
+func (s *socket) SetWriteDeadline(t time.Time) error {
+	if s.spill == nil {
+		return s.TCPConn.SetWriteDeadline(t)
+	}
+	s.spill.setDeadline(t)
+	return nil
+}
+
+// SetDeadline implements net.Conn.
+func (s *socket) SetDeadline(t time.Time) error {
+	_ = s.SetWriteDeadline(t) // fails as the next does
+	return s.SetReadDeadline(t)
+}
 
 // Read gives what is at hand, and otherwise waits for the network.
 func (s *socket) Read(p []byte) (int, error) {
@@ -201,11 +234,25 @@ func (s *socket) Close() error {
 	if again {
 		return net.ErrClosed
 	}
+	if s.spill != nil {
+		s.spill.close()
+	}
 	if s.left.Load() || !s.lingering.begin() {
 		return s.TCPConn.Close()
 	}
-	_ = s.CloseWrite()         // fails only on a broken link,
-	_ = s.SetDeadline(longAgo) // or a closed one; nobody reads or writes any more
-	go s.linger()
+	ended := s.endWriting()
+	_ = s.SetReadDeadline(longAgo) // fails only on a broken link; nobody reads any more
+	go s.linger(ended)
 	return nil
+}
+
+// endWriting ends writing once the network has all that was written, and says
+// whether it has. What does not go out while the socket lingers is lost.
+func (s *socket) endWriting() bool {
+	if s.spill != nil && s.spill.stalled() {
+		return false
+	}
+	_ = s.CloseWrite()                      // fails only on a broken link,
+	_ = s.TCPConn.SetWriteDeadline(longAgo) // or a closed one; nobody writes any more
+	return true
 }

@@ -44,8 +44,13 @@ func (w *WebSocket) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	conn, err := upgrade(rw, r, settled)
 	if err != nil {
+		w.record(peer, why.ProtocolError, err)
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
+	}
+	if from := peerFrom(r.Context()); from != nil {
+		peer.Stalled = from.sock.spare()
+		conn.stalled = peer.Stalled
 	}
 	peer.Conn = conn
 	w.Broker.Serve(r.Context(), peer)
@@ -89,13 +94,18 @@ func (w *WebSocket) authenticate(r *http.Request, p *broker.Peer) error {
 }
 
 func (w *WebSocket) refuse(rw http.ResponseWriter, p *broker.Peer, err error) {
-	w.Journal.Record(why.Event{
-		Time: w.Now(), Source: p.Remote.String(), Door: p.Door, Server: p.ServerName,
-		Step: why.StepConnect, Cause: why.SignatureInvalid, Detail: err.Error(),
-	})
+	w.record(p, why.SignatureInvalid, err)
 	problem := wire.Error(iotdata.Service, nil, err)
 	rw.Header().Set("x-amzn-ErrorType", problem.Name)
 	http.Error(rw, problem.Message, http.StatusForbidden)
+}
+
+// record tells the journal of an upgrade that is refused.
+func (w *WebSocket) record(p *broker.Peer, cause why.Cause, err error) {
+	w.Journal.Record(why.Event{
+		Time: w.Now(), Source: p.Remote.String(), Door: p.Door, Server: p.ServerName,
+		Step: why.StepConnect, Cause: cause, Detail: err.Error(),
+	})
 }
 
 // acceptGUID is RFC 6455's, appended to the client's key.
@@ -104,7 +114,7 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // upgrade writes the 101 answer by hand: some clients read at most 1024 bytes of
 // it and look for "sec-websocket-accept: " in lower case, and send a key of 128
 // random bytes where RFC 6455 asks for 16. No extension is agreed on.
-func upgrade(rw http.ResponseWriter, r *http.Request, settled func()) (net.Conn, error) {
+func upgrade(rw http.ResponseWriter, r *http.Request, settled func()) (*frames, error) {
 	key := r.Header.Get("Sec-WebSocket-Key")
 	protocol, ok := subprotocol(r.Header.Values("Sec-WebSocket-Protocol"))
 	switch {

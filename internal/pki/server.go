@@ -33,7 +33,22 @@ func (a *Authority) ServerConfig() *tls.Config {
 		GetCertificate:         a.Certificate,
 		ClientAuth:             tls.RequestClientCert,
 		SessionTicketsDisabled: true,
+		CipherSuites:           suites(),
 	}
+}
+
+// suites are those of TLS 1.2 that the server agrees on: Go's, and those with RSA key
+// exchange, which AWS IoT Core takes and the modems of many boards have alone. Nobody
+// who offers better gets them: the order is Go's.
+func suites() []uint16 {
+	ids := []uint16{
+		tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA,
+	}
+	for _, s := range tls.CipherSuites() {
+		ids = append(ids, s.ID)
+	}
+	return ids
 }
 
 // Certificate chooses by what the client can verify. The name it asks for does
