@@ -33,7 +33,7 @@ type Format string
 const (
 	Microchip Format = "microchip" // Trust&GO: a JSON array of signed elements
 	Espressif Format = "espressif" // CSV with the columns MAC and cert
-	Infineon  Format = "infineon"  // OPTIGA Trust M Express: a certificate in PEM per file
+	Infineon  Format = "infineon"  // OPTIGA Trust M Express: a certificate in PEM per file, in archives
 	Generated Format = "generated" // a line of base64 per device, of its certificate in PEM
 )
 
@@ -54,6 +54,10 @@ type Options struct {
 	// Signers may have signed the elements (Microchip). At least one is needed
 	// there: an unsigned claim to a name is worth nothing.
 	Signers []*x509.Certificate
+
+	// Certificates says which of the archives in a bundle to read (Infineon):
+	// E0E0, E0E1 or E0E2. "": E0E0.
+	Certificates string
 }
 
 // ErrRest says that the file cannot be read behind this point.
@@ -62,9 +66,9 @@ var ErrRest = errors.New("the rest of the manifest cannot be read")
 // elementMax bounds one element, in bytes. A Trust&GO element takes 5 KB.
 const elementMax = 256 << 10
 
-// Read gives the elements of a file. Infineon's are files in a folder: use
-// ReadFolder for them; from a stream, Read takes their certificates one behind
-// another.
+// Read gives the elements of a file. Infineon's are files in an archive or a
+// folder: use ReadArchive and ReadFolder for them; from a stream, Read takes their
+// certificates one behind another.
 func Read(format Format, r io.Reader, o Options) iter.Seq2[Element, error] {
 	in := &bounded{from: r, left: elementMax}
 	switch format {

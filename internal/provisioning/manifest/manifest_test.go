@@ -10,15 +10,20 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math/big"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"thingd/internal/provisioning/manifest/sevenzip"
 )
 
 // maker is somebody who makes secure elements.
@@ -198,10 +203,79 @@ func TestGeneratedAndInfineonNameThingsByCommonName(t *testing.T) {
 	expect(t, ReadFolder(folder), []string{"1 b", "2 : E0E0/2.CRT: there is no certificate in PEM"}, []string{two})
 }
 
+// testdata/infineon.7z was made by 7-Zip 26.02 of three archives by 7-Zip, of
+// three certificates each, as Infineon ships them.
+func TestInfineonsBundleIsReadAsItIs(t *testing.T) {
+	bundle, err := os.ReadFile("testdata/infineon.7z")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(text []byte, kind string) (ids []string, failures []error) {
+		for element, err := range ReadArchive(bytes.NewReader(text), int64(len(text)), Options{Certificates: kind}) {
+			ids, failures = append(ids, fmt.Sprint(element.Number, element.ID)), append(failures, err)
+		}
+		return ids, failures
+	}
+	for kind, want := range map[string][]string{
+		"": {"1chip-E0E0-1", "2chip-E0E0-2", "3chip-E0E0-3"}, "E0E0": {"1chip-E0E0-1", "2chip-E0E0-2", "3chip-E0E0-3"},
+		"e0e1": {"1chip-E0E1-1", "2chip-E0E1-2", "3chip-E0E1-3"}, "E0E2": {"1chip-E0E2-1", "2chip-E0E2-2", "3chip-E0E2-3"},
+	} {
+		got, failures := read(bundle, kind)
+		if diff := cmp.Diff(want, got); diff != "" || errors.Join(failures...) != nil {
+			t.Errorf("%q: %v (-want +got):\n%s", kind, failures, diff)
+		}
+	}
+	a, err := sevenzip.Open(bytes.NewReader(bundle), int64(len(bundle)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = a.Each(func(f sevenzip.File) bool { return strings.Contains(f.Name, "E0E1") }, func(_ sevenzip.File, body io.Reader) error {
+		inner, err := io.ReadAll(body)
+		if err != nil {
+			return err
+		}
+		got, failures := read(inner, "E0E0") // which is not asked for: there is one kind
+		if diff := cmp.Diff([]string{"1chip-E0E1-1", "2chip-E0E1-2", "3chip-E0E1-3"}, got); diff != "" || errors.Join(failures...) != nil {
+			t.Errorf("an inner archive: %v (-want +got):\n%s", failures, diff)
+		}
+		_, failures = read(inner[:len(inner)-9], "")
+		wantRest(t, failures, "the rest of the manifest cannot be read: the 7z archive is damaged: it is cut off; or it has several volumes")
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	_, failures := read(bundle, "E0E9")
+	wantRest(t, failures, "the rest of the manifest cannot be read: the bundle has no archive of certificates of type E0E9; it has TrustM_000001_E0E0_Certs.7z, TrustM_000001_E0E1_Certs.7z, TrustM_000001_E0E2_Certs.7z")
+	bundle[40] ^= 1
+	_, failures = read(bundle, "")
+	wantRest(t, failures, "the rest of the manifest cannot be read: TrustM_000001_E0E0_Certs.7z: ")
+	for _, err := range ReadArchive(bytes.NewReader(bundle), archiveMax+1, Options{}) {
+		wantRest(t, []error{err}, "the rest of the manifest cannot be read: the archive has 268435457 bytes; at most 268435456 are read; unpack it and give its parts")
+	}
+}
+
+func wantRest(t *testing.T, failures []error, text string) {
+	t.Helper()
+	if len(failures) != 1 || !errors.Is(failures[0], ErrRest) || !strings.HasPrefix(failures[0].Error(), text) {
+		t.Errorf("got %v\nwant %s", failures, text)
+	}
+}
+
 func TestReadingCanStopAnywhere(t *testing.T) {
 	m := newMaker(t)
 	file := strings.Repeat(text(m.device(t, "a")), 3)
 	for e, err := range Read(Infineon, strings.NewReader(file), Options{}) {
+		if err != nil || e.Number != 1 {
+			t.Errorf("element %d: %v", e.Number, err)
+		}
+		break
+	}
+	bundle, err := os.ReadFile("testdata/infineon.7z")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range ReadArchive(bytes.NewReader(bundle), int64(len(bundle)), Options{}) {
 		if err != nil || e.Number != 1 {
 			t.Errorf("element %d: %v", e.Number, err)
 		}
@@ -216,12 +290,23 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte("MAC,cert\n7c9ebd000001,\"" + text(d) + "\""))
 	f.Add([]byte(text(d)))
 	f.Add([]byte(base64.StdEncoding.EncodeToString([]byte(text(d)))))
+	if bundle, err := os.ReadFile("testdata/infineon.7z"); err == nil {
+		f.Add(bundle)
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		for _, format := range []Format{Microchip, Espressif, Infineon, Generated} {
 			for e, err := range Read(format, bytes.NewReader(file), Options{Signers: []*x509.Certificate{m.cert}}) {
 				if err == nil && (e.ID == "" || e.PEM == "") {
 					t.Fatalf("%s: an element without name or certificate", format)
 				}
+			}
+		}
+		if a, err := sevenzip.Open(bytes.NewReader(file), int64(len(file))); err == nil && a.Bytes() > 1<<20 {
+			return // bounded, but more than a fuzzer has time for
+		}
+		for e, err := range ReadArchive(bytes.NewReader(file), int64(len(file)), Options{}) {
+			if err == nil && (e.ID == "" || e.PEM == "") {
+				t.Fatal("an archive's element without name or certificate")
 			}
 		}
 	})
