@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"thingd/internal/registry"
 )
 
 // dataDir is the folder that holds everything the server keeps:
@@ -16,6 +18,7 @@ import (
 //	endpoint.json    where the server listens, for the other subcommands
 //	thingd.db        the database, unless PostgreSQL is used
 //	*.key, *.pem     keys and certificates
+//	node             the ID of the server that runs here, among those on one database
 //	lock             held while a server runs
 //
 //	server-certificates/ID.pem, ID.key
@@ -90,6 +93,17 @@ func (d *dataDir) write(name string, text []byte, mode os.FileMode) error {
 		return err
 	}
 	return os.Rename(temp.Name(), d.file(name))
+}
+
+// node gives the ID of the server that has this folder, and makes it at the first
+// start.
+func (d *dataDir) node() (string, error) {
+	id, err := os.ReadFile(d.file("node"))
+	if !errors.Is(err, os.ErrNotExist) {
+		return string(id), err
+	}
+	made := registry.NewUUID()
+	return made, d.write("node", []byte(made), 0o600)
 }
 
 // writeCredentials gives the owner of the folder the root access key.

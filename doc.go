@@ -18,6 +18,7 @@
 //	  store           every Store in SQL, on SQLite or PostgreSQL
 //
 //	first floor       AWS's own nouns: a Service with verbs, a Store it asks
+//	  lease           lets one of several servers do what is to be done once
 //	  registry        things, types, groups, tags, links between things and certificates
 //	  pki             our CA, device certificates and their status, registered CAs
 //	  iam             access keys, roles, sessions; who may call the API

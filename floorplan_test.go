@@ -38,11 +38,13 @@ var floors = map[string][]string{
 	"aws/iamapi":        {"aws/wire"},
 	"aws/thingdapi":     {"aws/wire"},
 
-	"provisioning/template": {"fault"},
-	"provisioning/manifest": {},
-	"bridge/module":         {"fault"},
+	"provisioning/template":          {"fault"},
+	"provisioning/manifest":          {"provisioning/manifest/sevenzip"},
+	"provisioning/manifest/sevenzip": {},
+	"bridge/module":                  {"fault"},
 
 	// First floor: nouns. Beside languages only the neighbours named here.
+	"lease":                 {},
 	"registry":              {languages},
 	"pki":                   {languages},
 	"iam":                   {languages},
@@ -56,7 +58,7 @@ var floors = map[string][]string{
 	"audit":                 {},
 	"authorizer":            {languages, "registry"},
 	"settings":              {languages, "registry"},
-	"provisioning":          {languages, "registry", "pki", "access"},
+	"provisioning":          {languages, "lease", "registry", "pki", "access"},
 	"rules":                 {languages, "rules/iotsql", "rules/action"},
 	"rules/action":          {languages, "rules/iotsql"},
 	"rules/iotsql":          {"fault", "mqtt", "topic", "message", "rules/iotsql/decimal", "rules/iotsql/datetime", "rules/iotsql/protobuf"},
@@ -79,11 +81,11 @@ const (
 	nouns     = "(nouns)"
 )
 
-var nounPackages = []string{"registry", "pki", "iam", "access", "credentials", "edgefleet", "shadow", "broker", "bridge", "journal", "audit", "settings", "authorizer", "provisioning", "rules", "rules/iotsql", "rules/action"}
+var nounPackages = []string{"lease", "registry", "pki", "iam", "access", "credentials", "edgefleet", "shadow", "broker", "bridge", "journal", "audit", "settings", "authorizer", "provisioning", "rules", "rules/iotsql", "rules/action"}
 
 var languagePackages = []string{"fault", "arn", "mqtt", "topic", "policy", "message", "why", "kit", "aws/sigv4", "aws/wire", "aws/iot", "aws/iotdata",
 	"aws/iotjobs", "aws/tunneling", "aws/sagemaker", "aws/sagemakeredge", "aws/sts", "aws/iamapi", "aws/thingdapi",
-	"provisioning/template", "provisioning/manifest", "bridge/module"}
+	"provisioning/template", "provisioning/manifest", "provisioning/manifest/sevenzip", "bridge/module"}
 
 // owners says which package alone may import a dependency, by the beginning of
 // its path; a second owner says why it is one.
@@ -96,6 +98,7 @@ var owners = map[string][]string{
 	"google.golang.org/protobuf":   {"internal/rules/iotsql/protobuf"},
 	"github.com/versity/":          {"internal/s3gate"},
 	"github.com/fxamacker/cbor":    {"internal/provisioning"},
+	"github.com/ulikunitz/xz":      {"internal/provisioning/manifest/sevenzip"},
 	"github.com/twmb/franz-go":     {"internal/rules/action"},
 	"github.com/aws/aws-sdk-go-v2": {"internal/rules/action", "internal/s3gate"}, // versitygw speaks in its shapes
 }

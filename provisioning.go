@@ -21,7 +21,7 @@ import (
 func (s *Server) openProvisioning(ctx context.Context) error {
 	s.provisioning = provisioning.New(provisioning.Config{
 		Store: s.db.Provisioning(s.config.Account), Scope: s.scope, Registry: s.registry, PKI: s.pki, Access: s.access,
-		Functions: &function.Caller{URLs: s.config.Functions}, Objects: taskFiles{s}, Manifests: s.data.file("manifests"), Now: s.now, Log: s.log,
+		Functions: &function.Caller{URLs: s.config.Functions}, Objects: taskFiles{s}, Leases: s.leases, Now: s.now, Log: s.log,
 	})
 	s.onClose(s.provisioning.Close)
 	if err := s.provisioning.Resume(ctx); err != nil {

@@ -27,6 +27,7 @@ import (
 	"thingd/internal/gateway"
 	"thingd/internal/iam"
 	"thingd/internal/journal"
+	"thingd/internal/lease"
 	"thingd/internal/message"
 	"thingd/internal/pki"
 	"thingd/internal/provisioning"
@@ -50,6 +51,7 @@ type Server struct {
 	data   *dataDir
 	sealer pki.Sealer // nil: secrets lie in the clear, readable by the server alone
 	db     *store.DB
+	leases *lease.Service
 
 	authority   *pki.Authority
 	settings    *settings.Service
@@ -124,7 +126,7 @@ type step func(context.Context) error
 // rooms are the steps that each account has of its own.
 func (s *Server) rooms() []step {
 	return []step{
-		s.openSettings, s.openJournal, s.openAudit, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openBridge, s.openShadows, s.openRules, s.openProvisioning,
+		s.openLeases, s.openSettings, s.openJournal, s.openAudit, s.openIdentities, s.openAuthorizers, s.openCredentials, s.openObjects, s.openFleets, s.openBroker, s.openBridge, s.openShadows, s.openRules, s.openProvisioning,
 	}
 }
 
@@ -159,6 +161,13 @@ func (s *Server) openData(ctx context.Context) (err error) {
 		s.onClose(func(context.Context) error { return s.db.Close() })
 	}
 	return errors.Join(err, keyErr)
+}
+
+// openLeases makes what several servers on one database share work by.
+func (s *Server) openLeases(context.Context) error {
+	node, err := s.house().data.node()
+	s.leases = lease.New(lease.Config{Store: s.db.Leases(s.config.Account), Holder: node, Now: s.now, Log: s.log})
+	return err
 }
 
 func (s *Server) storeAddress() string {
@@ -282,7 +291,7 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 
 // jobs run for an account as long as the server does.
 func (s *Server) jobs() []func(context.Context) {
-	return []func(context.Context){s.broker.Run, s.bridge.Run, s.registry.Run, s.fleets.Run, s.housekeeping}
+	return []func(context.Context){s.broker.Run, s.bridge.Run, s.registry.Run, s.fleets.Run, s.provisioning.Run, s.housekeeping}
 }
 
 // SignInPath is the console's one-time sign-in link without scheme and host. It

@@ -28,6 +28,7 @@ import (
 	"thingd/internal/gateway"
 	"thingd/internal/iam"
 	"thingd/internal/journal"
+	"thingd/internal/lease"
 	"thingd/internal/pki"
 	"thingd/internal/provisioning"
 	"thingd/internal/registry"
@@ -109,7 +110,8 @@ func open(t *testing.T) *house {
 	go c.Audit.Run(context.Background())
 	t.Cleanup(c.Audit.Close)
 	c.Provisioning = provisioning.New(provisioning.Config{
-		Store: db.Provisioning(scope.Account), Scope: scope, Registry: c.Registry, PKI: c.PKI, Access: c.Access, Manifests: filepath.Join(dir, "manifests"), Log: quiet,
+		Store: db.Provisioning(scope.Account), Scope: scope, Registry: c.Registry, PKI: c.PKI, Access: c.Access, Log: quiet,
+		Leases: lease.New(lease.Config{Store: db.Leases(scope.Account), Holder: "node", Log: quiet}),
 	})
 	t.Cleanup(func() { must(t, c.Provisioning.Close(context.Background())) })
 	gate, err := s3gate.New(s3gate.Config{

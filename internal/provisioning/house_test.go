@@ -24,6 +24,7 @@ import (
 	"thingd/internal/access"
 	"thingd/internal/arn"
 	"thingd/internal/fault"
+	"thingd/internal/lease"
 	"thingd/internal/message"
 	"thingd/internal/pki"
 	"thingd/internal/provisioning"
@@ -97,7 +98,7 @@ func newHouse(t testing.TB, change ...func(*provisioning.Config)) *house {
 	h.pki = pki.New(pki.Config{Store: db.PKI(scope.Account), Scope: scope, Issuer: issuer, Now: clock, Attachments: attachments{h}})
 	h.registry.OnChange = h.access.RegistryChanged
 	h.config = provisioning.Config{Store: db.Provisioning(scope.Account), Scope: scope, Registry: h.registry, PKI: h.pki, Access: h.access,
-		Now: clock, Log: quiet}
+		Leases: lease.New(lease.Config{Store: db.Leases(scope.Account), Holder: "node", Now: clock, Log: quiet}), Now: clock, Log: quiet}
 	for _, c := range change {
 		c(&h.config)
 	}

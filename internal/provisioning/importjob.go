@@ -4,15 +4,15 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
+	"errors"
 	"io"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"thingd/internal/fault"
+	"thingd/internal/lease"
 	"thingd/internal/provisioning/manifest"
 	"thingd/internal/registry"
 )
@@ -26,7 +26,14 @@ import (
 //	err       = service.WriteImportReport(ctx, job.ID, "", w)    // the same, as a file
 //	err       = service.StopImport(ctx, job.ID)                  // or DeleteImport, once it has ended
 //
-// An import survives the server's end: it goes on where it was.
+// The manifest can also lie in S3 (order.Source and no upload), or come in parts:
+//
+//	job, err := service.OpenImport(ctx, order)                    // AwaitingUpload
+//	err = service.PutManifestPart(ctx, job.ID, 1, data)           // in any order; the same number again replaces
+//	job, err = service.StartUploaded(ctx, job.ID)                 // InProgress
+//
+// An import survives the server's end: it goes on where it was, here or on another
+// server of the same database.
 
 // ImportOrder says what an import is of, and what the devices get.
 type ImportOrder struct {
@@ -37,7 +44,13 @@ type ImportOrder struct {
 	ThingType string   // of the things that are made; "" for none
 	Group     string   // to put each thing in; "" for none
 	NameCase  NameCase // "": AsIs
+
+	Certificates string // which of an Infineon bundle, as manifest.Options; "": E0E0
+	Source       Source // where the manifest is; zero: it is uploaded
 }
+
+// Source is an object of S3, and the role that reads it.
+type Source struct{ Bucket, Key, RoleARN string }
 
 // NameCase is the letter case of the things' names: a device connects only under
 // exactly the name that its thing has.
@@ -61,14 +74,19 @@ func (c NameCase) Of(id string) string {
 	return id
 }
 
-// ImportJob is the record of an import. Its statuses are those of a task.
+// AwaitingUpload is the status of an import whose manifest comes in parts, and is
+// not there yet.
+const AwaitingUpload TaskStatus = "AwaitingUpload"
+
+// ImportJob is the record of an import. Its statuses are those of a task, and
+// AwaitingUpload.
 type ImportJob struct {
 	ID string
 	ImportOrder
 	Status   TaskStatus
 	Message  string // why it failed; "" otherwise
 	Summary         // entries so far
-	Size     int64  // of the manifest, bytes
+	Size     int64  // of the manifest, bytes; 0 where it has not come yet
 	Done     int64  // bytes that were read
 	Created  time.Time
 	Modified time.Time
@@ -86,48 +104,117 @@ func (j ImportJob) Percent() int {
 }
 
 // Ended says whether nothing more will happen to the import.
-func (j ImportJob) Ended() bool { return j.Status != InProgress && j.Status != Cancelling }
+func (j ImportJob) Ended() bool {
+	return j.Status != InProgress && j.Status != Cancelling && j.Status != AwaitingUpload
+}
 
 // Limits of imports.
 const (
 	manifestMax   = 4 << 30 // bytes of one manifest; a hundred thousand Trust&GO elements take 350 MB
 	importNameMax = 255     // bytes of its file's name
 	importLife    = 30 * 24 * time.Hour
+	uploadLife    = 24 * time.Hour // of an import whose manifest does not come
+	uploadsMax    = 8              // imports that await their manifests
 )
 
 // StartImport takes a manifest from body to its end and registers its devices in
-// the background. One import runs at a time. Wrong orders are InvalidRequest, a
-// policy, type or group that does not exist is ResourceNotFound.
+// the background. One import runs at a time. Where order.Source is given body is
+// nil, and the manifest is read from there, in the background, too. Wrong orders
+// are InvalidRequest, a policy, type or group that does not exist is
+// ResourceNotFound.
 func (s *Service) StartImport(ctx context.Context, o ImportOrder, body io.Reader) (ImportJob, error) {
-	if s.manifests == "" {
-		return ImportJob{}, fault.NotImplemented("this server has no folder for manifests; use 'thingd provision manifest'")
+	if err := s.store.View(ctx, noImportRuns); err != nil {
+		return ImportJob{}, err
 	}
+	if o.Source != (Source{}) {
+		return s.addImport(ctx, o, InProgress)
+	}
+	job, err := s.OpenImport(ctx, o)
+	if err != nil {
+		return ImportJob{}, err
+	}
+	if _, err = s.takeManifest(ctx, job.ID, body, nil); err == nil {
+		job, err = s.StartUploaded(ctx, job.ID)
+	}
+	if err != nil {
+		_ = s.DeleteImport(context.WithoutCancel(ctx), job.ID) // what stays is purged
+		return ImportJob{}, err
+	}
+	return job, nil
+}
+
+// OpenImport makes an import whose manifest comes in parts; its status is
+// AwaitingUpload. Only a few may wait like that, and only for a day.
+func (s *Service) OpenImport(ctx context.Context, o ImportOrder) (ImportJob, error) {
+	if o.Source != (Source{}) {
+		return ImportJob{}, fault.InvalidRequest("a manifest is either uploaded or read from S3")
+	}
+	return s.addImport(ctx, o, AwaitingUpload)
+}
+
+// addImport checks an order and keeps it.
+func (s *Service) addImport(ctx context.Context, o ImportOrder, status TaskStatus) (ImportJob, error) {
 	if err := s.checkImport(ctx, &o); err != nil {
 		return ImportJob{}, err
 	}
 	now := s.timestamp()
-	job := ImportJob{ID: s.newID(), ImportOrder: o, Status: InProgress, Created: now, Modified: now}
-	size, err := s.takeManifest(job.ID, body)
-	if err != nil {
-		return ImportJob{}, err
-	}
-	job.Size = size
-	err = s.store.Update(ctx, func(tx Tx) error {
-		if err := noImportRuns(tx); err != nil {
+	job := ImportJob{ID: s.newID(), ImportOrder: o, Status: status, Created: now, Modified: now}
+	err := s.store.Update(ctx, func(tx Tx) error {
+		if err := mayAdd(tx, status); err != nil {
 			return err
 		}
 		return tx.PutImportJob(job)
 	})
-	if err != nil {
-		_ = os.Remove(s.manifestFile(job.ID))
-		return ImportJob{}, err
+	if err == nil && status == InProgress {
+		s.beginImport(job.ID)
 	}
-	s.beginImport(job)
-	return job, nil
+	return job, err
 }
 
-func (s *Service) beginImport(job ImportJob) {
-	s.imports.begin(s.life, job.ID, func(life, work context.Context) { s.runImport(life, work, job) })
+func mayAdd(tx Tx, status TaskStatus) error {
+	if status != AwaitingUpload {
+		return noImportRuns(tx)
+	}
+	waiting, err := tx.ImportJobs(AwaitingUpload, TaskKey{}, uploadsMax)
+	if err == nil && len(waiting) == uploadsMax {
+		err = fault.LimitExceeded("%d imports await their manifests, and no more may; delete one", uploadsMax)
+	}
+	return err
+}
+
+// StartUploaded registers the devices of a manifest all of whose parts have come.
+// Once it is started, starting it again changes nothing.
+func (s *Service) StartUploaded(ctx context.Context, id string) (job ImportJob, err error) {
+	err = s.store.Update(ctx, func(tx Tx) error {
+		if job, err = findImport(tx, id); err != nil || job.Status == InProgress || job.Status == Completed {
+			return err
+		}
+		if job.Status != AwaitingUpload {
+			return fault.InvalidRequest("The import %s is %s", id, job.Status)
+		}
+		if err := noImportRuns(tx); err != nil {
+			return err
+		}
+		if job.Size, err = uploaded(tx, id); err != nil {
+			return err
+		}
+		job.Status, job.Modified = InProgress, s.timestamp()
+		return tx.PutImportJob(job)
+	})
+	if err == nil && job.Status == InProgress {
+		s.beginImport(id)
+	}
+	return job, err
+}
+
+func (s *Service) beginImport(id string) {
+	s.leased(&s.imports, "manifest-import", id, func(life, work context.Context, held *lease.Held) {
+		if job, err := s.ImportJob(life, id); err != nil {
+			s.log.Error("an import cannot be read; it is tried again", "import", id, "error", err)
+		} else if !job.Ended() {
+			s.runImport(life, work, job, held)
+		}
+	})
 }
 
 func noImportRuns(tx Tx) error {
@@ -146,8 +233,8 @@ func (s *Service) checkImport(ctx context.Context, o *ImportOrder) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if err := s.store.View(ctx, noImportRuns); err != nil {
-		return err
+	if o.Source != (Source{}) && s.objects == nil {
+		return fault.NotImplemented("this server is not connected to S3; upload the manifest")
 	}
 	if o.Policy != "" {
 		if found, err := s.access.Exists(ctx, o.Policy); err != nil {
@@ -182,6 +269,12 @@ func (o *ImportOrder) check() error {
 		return fault.InvalidRequest("%q is no format of a manifest", o.Format)
 	case o.Format == manifest.Microchip && len(signers) == 0:
 		return fault.InvalidRequest("a Microchip manifest is signed; give the certificate of its signer")
+	case o.Certificates != "" && o.Format != manifest.Infineon:
+		return fault.InvalidRequest("only Infineon's bundles have certificates of several types")
+	case o.Certificates != "" && !slices.Contains(manifest.CertificateTypes[:], o.Certificates):
+		return fault.InvalidRequest("%q is no type of certificates; there are %s", o.Certificates, strings.Join(manifest.CertificateTypes[:], ", "))
+	case o.Source != (Source{}) && (o.Source.Bucket == "" || o.Source.Key == "" || o.Source.RoleARN == ""):
+		return fault.InvalidRequest("a manifest in S3 has a bucket, a key and a role that may read it")
 	case o.NameCase != AsIs && o.NameCase != Upper && o.NameCase != Lower:
 		return fault.InvalidRequest("%q is no letter case; there are as-is, upper and lower", o.NameCase)
 	}
@@ -206,48 +299,6 @@ func (o *ImportOrder) signers() (all []*x509.Certificate, err error) {
 		return nil, fault.InvalidRequest("the signer's certificate is not in PEM")
 	}
 	return all, nil
-}
-
-func (s *Service) manifestFile(id string) string {
-	return filepath.Join(s.manifests, id+".manifest")
-}
-
-// takeManifest puts an upload on disk, so that it is there when the server comes
-// back.
-func (s *Service) takeManifest(id string, body io.Reader) (size int64, err error) {
-	if err := os.MkdirAll(s.manifests, 0o700); err != nil {
-		return 0, err
-	}
-	file, err := os.OpenFile(s.manifestFile(id), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
-	defer file.Close()
-	size, err = io.Copy(file, io.LimitReader(body, manifestMax+1))
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("the manifest cannot be kept: %w", err)
-	case size > manifestMax:
-		return 0, fault.InvalidRequest("the manifest is longer than %d bytes", int64(manifestMax))
-	}
-	if err := file.Sync(); err != nil {
-		return 0, err
-	}
-	return size, syncFolder(s.manifests)
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
 }
 
 func findImport(tx Tx, id string) (ImportJob, error) {
@@ -296,7 +347,11 @@ func (s *Service) StopImport(ctx context.Context, id string) error {
 		if job.Ended() {
 			return fault.InvalidRequest("The import %s is %s", id, job.Status)
 		}
+		was := job.Status
 		job.Status, job.Modified = Cancelling, s.timestamp()
+		if was == AwaitingUpload {
+			job.Status = Cancelled
+		}
 		return tx.PutImportJob(job)
 	})
 	if err == nil {
@@ -305,14 +360,14 @@ func (s *Service) StopImport(ctx context.Context, id string) error {
 	return err
 }
 
-// DeleteImport forgets an import that has ended, with its report.
+// DeleteImport forgets an import that has ended or has not begun, with its report.
 func (s *Service) DeleteImport(ctx context.Context, id string) error {
 	err := s.store.Update(ctx, func(tx Tx) error {
 		job, err := findImport(tx, id)
 		if err != nil {
 			return err
 		}
-		if !job.Ended() {
+		if !job.Ended() && job.Status != AwaitingUpload {
 			return fault.InvalidRequest("The import %s is in progress; stop it first", id)
 		}
 		return tx.DeleteImportJob(id)
@@ -320,5 +375,5 @@ func (s *Service) DeleteImport(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return s.forgetOutcomes(ctx, id)
+	return errors.Join(s.forgetOutcomes(ctx, id), s.forgetManifest(ctx, id))
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -21,11 +20,10 @@ import (
 	"thingd/internal/registry"
 )
 
-// importer is a house with a folder for manifests.
-func importer(t testing.TB) *house {
+// importer is a house with what the manifests of the tests name.
+func importer(t testing.TB, change ...func(*provisioning.Config)) *house {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "manifests")
-	h := newHouse(t, func(c *provisioning.Config) { c.Manifests = dir })
+	h := newHouse(t, change...)
 	h.furnish()
 	return h
 }
@@ -43,12 +41,19 @@ func (h *house) imported(id string) provisioning.ImportJob {
 	}
 }
 
-// manifests are the files that wait to be imported.
-func (h *house) manifests() int {
+// manifests counts those that are kept.
+func (h *house) manifests() (n int) {
 	h.t.Helper()
-	files, err := os.ReadDir(h.config.Manifests)
-	must(h.t, err)
-	return len(files)
+	must(h.t, h.config.Store.View(context.Background(), func(tx provisioning.Tx) error {
+		for id, err := tx.NextManifest(""); id != "" || err != nil; id, err = tx.NextManifest(id) {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	}))
+	return n
 }
 
 func microchip(a authority) provisioning.ImportOrder {
@@ -132,11 +137,131 @@ func TestImportJobTakesAZipOfCertificates(t *testing.T) {
 	same(t, provisioning.Summary{New: 2}, h.imported(job.ID).Summary)
 }
 
+// bundle is a 7z archive of 7z archives; package manifest knows how it was made.
+func bundle(t testing.TB) []byte {
+	t.Helper()
+	text, err := os.ReadFile("manifest/testdata/infineon.7z")
+	must(t, err)
+	return text
+}
+
+func TestImportJobTakesABundleOfArchives(t *testing.T) {
+	h := importer(t)
+	text := bundle(t)
+	job, err := h.StartImport(t.Context(), provisioning.ImportOrder{Format: manifest.Infineon, Certificates: "E0E1", NameCase: provisioning.Lower}, bytes.NewReader(text))
+	must(t, err)
+	got := h.imported(job.ID)
+	same(t, provisioning.Summary{New: 3}, got.Summary)
+	if got.Done == 0 || got.Done > int64(len(text)) {
+		t.Errorf("%d bytes of %d were read", got.Done, len(text))
+	}
+	entries, _, err := h.ImportReport(t.Context(), job.ID, "", registry.Page{})
+	must(t, err)
+	var things []string
+	for _, e := range entries {
+		things = append(things, e.Thing)
+	}
+	same(t, []string{"chip-e0e1-1", "chip-e0e1-2", "chip-e0e1-3"}, things)
+}
+
+func TestImportJobReadsAnObject(t *testing.T) {
+	a := newAuthority(t)
+	b := &bucket{files: map[string]string{"in": string(file(t, elements(t, a, 5)))}}
+	h := importer(t, func(c *provisioning.Config) { c.Objects = b })
+	order := microchip(a)
+	order.Source = provisioning.Source{Bucket: "b", Key: "in", RoleARN: "r"}
+	job, err := h.StartImport(t.Context(), order, nil)
+	must(t, err)
+	got := h.imported(job.ID)
+	size := int64(len(b.files["in"]))
+	same(t, provisioning.ImportJob{ID: job.ID, ImportOrder: order, Status: provisioning.Completed, Summary: provisioning.Summary{New: 5},
+		Size: size, Done: size, Created: start, Modified: start}, got)
+
+	order.Source.Key = "none"
+	job, err = h.StartImport(t.Context(), order, nil)
+	must(t, err)
+	got = h.imported(job.ID)
+	same(t, provisioning.Failed, got.Status)
+	same(t, "the manifest cannot be read: NoSuchKey", got.Message)
+	h.restart()
+	same(t, 0, h.manifests())
+}
+
+func TestImportJobComesInParts(t *testing.T) {
+	h := importer(t)
+	a := newAuthority(t)
+	upload := file(t, elements(t, a, 5))
+	third := len(upload) / 3
+	job, err := h.OpenImport(t.Context(), microchip(a))
+	must(t, err)
+	same(t, provisioning.AwaitingUpload, job.Status)
+	same(t, false, job.Ended())
+	for _, part := range []struct {
+		number int
+		data   []byte
+	}{{3, upload[2*third:]}, {1, []byte("cut off")}, {1, upload[:third]}} { // in any order, and again
+		must(t, h.PutManifestPart(t.Context(), job.ID, part.number, part.data))
+	}
+	_, err = h.StartUploaded(t.Context(), job.ID)
+	wants(t, err, "InvalidRequest", "Part 2 of the manifest is missing")
+	for name, tc := range map[string]struct {
+		id     string
+		number int
+		data   []byte
+		code   fault.Code
+		text   string
+	}{
+		"no import":      {"none", 1, upload[:1], "ResourceNotFound", "Import none does not exist"},
+		"no number":      {job.ID, 0, upload[:1], "InvalidRequest", "parts have the numbers 1 to 10000"},
+		"a large number": {job.ID, 10_001, upload[:1], "InvalidRequest", "parts have the numbers 1 to 10000"},
+		"nothing":        {job.ID, 2, nil, "InvalidRequest", "a part has 1 to 4194304 bytes, not 0"},
+		"too much":       {job.ID, 2, make([]byte, provisioning.PartMax+1), "InvalidRequest", "a part has 1 to 4194304 bytes, not 4194305"},
+	} {
+		t.Run(name, func(t *testing.T) { wants(t, h.PutManifestPart(t.Context(), tc.id, tc.number, tc.data), tc.code, tc.text) })
+	}
+	must(t, h.PutManifestPart(t.Context(), job.ID, 2, upload[third:2*third]))
+	started, err := h.StartUploaded(t.Context(), job.ID)
+	must(t, err)
+	same(t, int64(len(upload)), started.Size)
+	same(t, provisioning.Summary{New: 5}, h.imported(job.ID).Summary)
+	_, err = h.StartUploaded(t.Context(), job.ID) // whose answer was lost
+	must(t, err)
+	wants(t, h.PutManifestPart(t.Context(), job.ID, 1, upload), "InvalidRequest", "The import "+job.ID+" is Completed; it takes no more parts")
+}
+
+func TestUploadsThatDoNotComeAreForgotten(t *testing.T) {
+	h := importer(t)
+	a := newAuthority(t)
+	var all []provisioning.ImportJob
+	for range 8 {
+		job, err := h.OpenImport(t.Context(), microchip(a))
+		must(t, err)
+		must(t, h.PutManifestPart(t.Context(), job.ID, 1, []byte("[")))
+		all = append(all, job)
+	}
+	_, err := h.OpenImport(t.Context(), microchip(a))
+	wants(t, err, "LimitExceeded", "8 imports await their manifests, and no more may; delete one")
+	must(t, h.DeleteImport(t.Context(), all[0].ID))
+	must(t, h.StopImport(t.Context(), all[1].ID))
+	stopped, err := h.ImportJob(t.Context(), all[1].ID)
+	must(t, err)
+	same(t, provisioning.Cancelled, stopped.Status)
+	_, err = h.StartUploaded(t.Context(), all[1].ID)
+	wants(t, err, "InvalidRequest", "The import "+all[1].ID+" is Cancelled")
+	h.now = h.now.Add(24*time.Hour + time.Millisecond)
+	must(t, h.Purge(t.Context()))
+	left, _, err := h.ImportJobs(t.Context(), registry.Page{})
+	must(t, err)
+	same(t, []provisioning.ImportJob{stopped}, left)
+	h.restart()
+	same(t, 0, h.manifests())
+}
+
 func TestImportJobTellsWhatIsWrongWithTheFile(t *testing.T) {
 	a := newAuthority(t)
 	for name, tc := range map[string]struct{ upload, message string }{
-		"7z":             {"7z\xbc\xaf\x27\x1c\x00\x04", "the manifest is a 7z archive; unpack it, and the archive of the wanted certificates in it, and import them as a zip"},
-		"a broken zip":   {"PK\x03\x04....", "the zip archive cannot be read: zip: not a valid zip file"},
+		"a broken 7z":    {"7z\xbc\xaf\x27\x1c\x00\x04", "the rest of the manifest cannot be read: the 7z archive is damaged: it is shorter than its header"},
+		"a broken zip":   {"PK\x03\x04....", "the rest of the manifest cannot be read: the zip archive cannot be read: zip: not a valid zip file"},
 		"no array":       {"{}", "the rest of the manifest cannot be read: the manifest is not a JSON array"},
 		"an empty file":  {"", "the rest of the manifest cannot be read: the manifest is not a JSON array"},
 		"a cut manifest": {"[" + string(elements(t, a, 1)[0]), "the rest of the manifest cannot be read: the array does not end"},
@@ -169,6 +294,12 @@ func TestImportJobIsRefused(t *testing.T) {
 		"no signer":             {order(func(o *provisioning.ImportOrder) { o.Signers = "" }), "InvalidRequest", "a Microchip manifest is signed; give the certificate of its signer"},
 		"a signer of no PEM":    {order(func(o *provisioning.ImportOrder) { o.Signers = "x" }), "InvalidRequest", "the signer's certificate is not in PEM"},
 		"an unknown case":       {order(func(o *provisioning.ImportOrder) { o.NameCase = "x" }), "InvalidRequest", `"x" is no letter case; there are as-is, upper and lower`},
+		"certificates of a type that is none": {order(func(o *provisioning.ImportOrder) { o.Format, o.Certificates = manifest.Infineon, "E0E3" }), "InvalidRequest",
+			`"E0E3" is no type of certificates; there are E0E0, E0E1, E0E2`},
+		"certificates of a type elsewhere": {order(func(o *provisioning.ImportOrder) { o.Certificates = "E0E0" }), "InvalidRequest",
+			"only Infineon's bundles have certificates of several types"},
+		"an object of no bucket": {order(func(o *provisioning.ImportOrder) { o.Source.Key = "x" }), "InvalidRequest",
+			"a manifest in S3 has a bucket, a key and a role that may read it"},
 		"an unknown policy":     {order(func(o *provisioning.ImportOrder) { o.Policy = "x" }), "ResourceNotFound", "Policy x does not exist"},
 		"an unknown thing type": {order(func(o *provisioning.ImportOrder) { o.ThingType = "x" }), "ResourceNotFound", ""},
 		"an unknown group":      {order(func(o *provisioning.ImportOrder) { o.Group = "x" }), "ResourceNotFound", ""},
@@ -183,8 +314,11 @@ func TestImportJobIsRefused(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	same(t, 0, h.manifests())
-	_, err = newHouse(t).StartImport(t.Context(), microchip(a), nil)
-	wants(t, err, "NotImplemented", "this server has no folder for manifests")
+	inS3 := order(func(o *provisioning.ImportOrder) { o.Source = provisioning.Source{Bucket: "b", Key: "in", RoleARN: "r"} })
+	_, err = h.StartImport(t.Context(), inS3, nil)
+	wants(t, err, "NotImplemented", "this server is not connected to S3; upload the manifest")
+	_, err = h.OpenImport(t.Context(), inS3)
+	wants(t, err, "InvalidRequest", "a manifest is either uploaded or read from S3")
 }
 
 // An import that the server's end has torn goes on behind the entries that it has
@@ -195,11 +329,12 @@ func TestImportJobGoesOnAfterTheServersEnd(t *testing.T) {
 	upload := file(t, elements(t, a, 50))
 	job := provisioning.ImportJob{ID: "torn", ImportOrder: microchip(a), Status: provisioning.InProgress, Size: int64(len(upload)), Created: start}
 	stopped := provisioning.ImportJob{ID: "stopped", ImportOrder: microchip(a), Status: provisioning.Cancelling, Created: start}
-	must(t, os.MkdirAll(h.config.Manifests, 0o700))
-	for _, name := range []string{"torn", "stopped", "stray"} {
-		must(t, os.WriteFile(filepath.Join(h.config.Manifests, name+".manifest"), upload, 0o600))
-	}
 	must(t, h.config.Store.Update(t.Context(), func(tx provisioning.Tx) error {
+		for _, name := range []string{"torn", "stopped", "stray"} {
+			if err := tx.PutManifestPart(name, 1, upload); err != nil {
+				return err
+			}
+		}
 		return errors.Join(tx.PutImportJob(job), tx.PutImportJob(stopped),
 			tx.PutOutcome("torn", provisioning.Outcome{Line: 2, State: provisioning.Made, Text: `{"number":2,"result":"registered"}`}))
 	}))

@@ -1,21 +1,17 @@
 package provisioning
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"iter"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"thingd/internal/fault"
+	"thingd/internal/lease"
 	"thingd/internal/provisioning/manifest"
 	"thingd/internal/registry"
 )
@@ -68,13 +64,14 @@ type importRun struct {
 	noted   time.Time
 	rest    error // the manifest cannot be read to its end, which was told before
 	stop    context.CancelCauseFunc
+	held    *lease.Held
 }
 
 // runImport runs an import to its end, from where it is, as runTask does.
-func (s *Service) runImport(life, work context.Context, job ImportJob) {
+func (s *Service) runImport(life, work context.Context, job ImportJob, held *lease.Held) {
 	work, stop := context.WithCancelCause(work)
 	defer stop(nil)
-	r := &importRun{Service: s, job: job, noted: s.now(), stop: stop}
+	r := &importRun{Service: s, job: job, noted: s.now(), stop: stop, held: held}
 	err := errCancelled
 	if job.Status != Cancelling {
 		err = endOf(work, r.all(work))
@@ -91,12 +88,10 @@ func (r *importRun) all(ctx context.Context) error {
 		return err
 	}
 	r.job.Summary = Summary{New: n[Made], Unchanged: n[Unchanged], Failed: n[Broken]}
-	file, err := os.Open(r.manifestFile(r.job.ID))
-	if err != nil {
+	if err := r.fetch(ctx); err != nil {
 		return err
 	}
-	defer file.Close()
-	elements, err := r.elements(file)
+	elements, err := r.elements(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,30 +100,48 @@ func (r *importRun) all(ctx context.Context) error {
 	return errors.Join(err, r.rest, r.note(ctx))
 }
 
-// elements reads the manifest. Infineon's may be a zip, with a file for each
+// elements reads the manifest. Infineon's may be an archive, with a file for each
 // certificate.
-func (r *importRun) elements(file *os.File) (iter.Seq2[manifest.Element, error], error) {
+func (r *importRun) elements(ctx context.Context) (iter.Seq2[manifest.Element, error], error) {
 	signers, err := r.job.signers()
 	if err != nil {
 		return nil, err
 	}
-	var magic [6]byte
-	n, err := file.ReadAt(magic[:], 0)
+	text, err := r.openManifest(ctx, r.job.ID)
+	if err != nil {
+		return nil, err
+	}
+	options := manifest.Options{Signers: signers, Certificates: r.job.Certificates}
+	var begins [6]byte
+	n, err := text.ReadAt(begins[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	switch begins := magic[:n]; {
-	case bytes.HasPrefix(begins, []byte("PK\x03\x04")):
-		archive, err := zip.NewReader(file, r.job.Size)
-		if err != nil {
-			return nil, fault.InvalidRequest("the zip archive cannot be read: %w", err)
-		}
-		return manifest.ReadFolder(archive), nil
-	case bytes.HasPrefix(begins, []byte("7z\xbc\xaf\x27\x1c")):
-		return nil, fault.InvalidRequest("the manifest is a 7z archive; unpack it, and the archive of the wanted certificates in it, and import them as a zip")
+	if manifest.Archived(begins[:n]) {
+		return manifest.ReadArchive(&countedAt{text, &r.read}, text.size, options), nil
 	}
-	return manifest.Read(r.job.Format, &counted{file, &r.read}, manifest.Options{Signers: signers}), nil
+	return manifest.Read(r.job.Format, &counted{io.NewSectionReader(text, 0, text.size), &r.read}, options), nil
 }
+
+// countedAt counts how far an archive was read. Its list of files, which is read
+// first, is at its end: reading there does not count.
+type countedAt struct {
+	from *manifestText
+	n    *atomic.Int64
+}
+
+// ReadAt implements io.ReaderAt.
+func (c *countedAt) ReadAt(p []byte, at int64) (int, error) {
+	n, err := c.from.ReadAt(p, at)
+	if next := at + int64(n); next > c.n.Load() && at < c.n.Load()+countedStep {
+		c.n.Store(next)
+	}
+	return n, err
+}
+
+// countedStep is how far behind what was read another part may begin that counts
+// as the next.
+const countedStep = 1 << 20
 
 // counted counts the bytes that are read.
 type counted struct {
@@ -207,6 +220,9 @@ func (r *importRun) note(ctx context.Context) error {
 
 // keep writes the record; a status that StopImport gave it stays until the end.
 func (r *importRun) keep(tx Tx, end *TaskStatus) error {
+	if err := r.held.Check(tx); err != nil {
+		return err
+	}
 	stored, err := findImport(tx, r.job.ID)
 	if err != nil {
 		return err
@@ -225,6 +241,8 @@ func (r *importRun) keep(tx Tx, end *TaskStatus) error {
 func (r *importRun) finish(ctx context.Context, failure error) {
 	status := Completed
 	switch {
+	case errors.Is(failure, lease.ErrLost):
+		return // it is another server's now
 	case errors.Is(failure, errCancelled):
 		status = Cancelled
 	case failure != nil:
@@ -234,7 +252,9 @@ func (r *importRun) finish(ctx context.Context, failure error) {
 		r.log.Error("the end of a manifest import could not be kept", "import", r.job.ID, "status", status, "error", err)
 		return
 	}
-	_ = os.Remove(r.manifestFile(r.job.ID)) // what stays is removed at the next start
+	if err := r.forgetManifest(ctx, r.job.ID); err != nil && ctx.Err() == nil { // what stays is deleted at the next start
+		r.log.Warn("the manifest of an ended import could not be deleted", "import", r.job.ID, "error", err)
+	}
 }
 
 // ImportReport gives what became of the entries of an import, in order; state ""
@@ -284,51 +304,38 @@ func (s *Service) WriteImportReport(ctx context.Context, id string, state Outcom
 	return err
 }
 
-// resumeImports takes up what the server's last end has interrupted.
-func (s *Service) resumeImports(ctx context.Context) error {
-	var torn []ImportJob
-	err := s.store.View(ctx, func(tx Tx) error {
-		for _, status := range []TaskStatus{InProgress, Cancelling} {
-			some, err := tx.ImportJobs(status, TaskKey{}, registry.PageSizeMax)
-			if err != nil {
-				return err
-			}
-			torn = append(torn, some...)
+// takeUpImports begins the imports that nobody goes through.
+func (s *Service) takeUpImports(ctx context.Context) error {
+	for _, status := range []TaskStatus{InProgress, Cancelling} {
+		var torn []ImportJob
+		err := s.store.View(ctx, func(tx Tx) (err error) {
+			torn, err = tx.ImportJobs(status, TaskKey{}, registry.PageSizeMax)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	s.removeManifests(torn)
-	for _, job := range torn {
-		s.beginImport(job)
+		for _, job := range torn {
+			s.beginImport(job.ID)
+		}
 	}
 	return nil
 }
 
-// removeManifests deletes the manifests that no import needs any more.
-func (s *Service) removeManifests(needed []ImportJob) {
-	files, _ := filepath.Glob(s.manifestFile("*"))
-	for _, file := range files {
-		id := strings.TrimSuffix(filepath.Base(file), ".manifest")
-		isNeeded := false
-		for _, job := range needed {
-			isNeeded = isNeeded || job.ID == id
-		}
-		if !isNeeded {
-			_ = os.Remove(file)
-		}
+// purgeImports forgets old imports, and those whose manifest never came whole.
+func (s *Service) purgeImports(ctx context.Context) error {
+	if err := s.purgeImportsBefore(ctx, AwaitingUpload, s.timestamp().Add(-uploadLife)); err != nil {
+		return err
 	}
+	return s.purgeImportsBefore(ctx, "", s.timestamp().Add(-importLife))
 }
 
-// purgeImports forgets old imports.
-func (s *Service) purgeImports(ctx context.Context) error {
-	oldest := TaskKey{Created: s.timestamp().Add(-importLife), ID: "~"} // behind every ID
+func (s *Service) purgeImportsBefore(ctx context.Context, status TaskStatus, before time.Time) error {
+	oldest := TaskKey{Created: before, ID: "~"} // behind every ID
 	for {
 		var old []ImportJob
 		err := s.store.View(ctx, func(tx Tx) (err error) {
-			old, err = tx.ImportJobs("", oldest, purgeBatch)
+			old, err = tx.ImportJobs(status, oldest, purgeBatch)
 			return err
 		})
 		if err != nil || len(old) == 0 {
@@ -336,7 +343,7 @@ func (s *Service) purgeImports(ctx context.Context) error {
 		}
 		deleted := 0
 		for _, job := range old {
-			if !job.Ended() {
+			if !job.Ended() && job.Status != AwaitingUpload {
 				continue
 			}
 			if err := s.DeleteImport(ctx, job.ID); err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"thingd/internal/fault"
+	"thingd/internal/lease"
 )
 
 // Outcome is what became of one line of a registration task, or of one entry of
@@ -83,9 +84,15 @@ func (s *Service) counts(ctx context.Context, job string) (n map[OutcomeState]in
 }
 
 // keepOutcome writes an outcome, also while the job is being stopped: what was
-// done is not done again.
-func (s *Service) keepOutcome(ctx context.Context, job string, o Outcome) error {
-	return s.store.Update(context.WithoutCancel(ctx), func(tx Tx) error { return tx.PutOutcome(job, o) })
+// done is not done again. It is lease.ErrLost where another server has taken the
+// job over.
+func (s *Service) keepOutcome(ctx context.Context, held *lease.Held, job string, o Outcome) error {
+	return s.store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
+		if err := held.Check(tx); err != nil {
+			return err
+		}
+		return tx.PutOutcome(job, o)
+	})
 }
 
 // forgetOutcomes deletes the outcomes of a job, a few at a time, so that others
@@ -123,9 +130,12 @@ func (s *Service) writeOutcomes(ctx context.Context, w io.Writer, job string, st
 	}
 }
 
-// sweep deletes the outcomes of tasks that have ended and of jobs that are gone:
-// the server ended before it could.
+// sweep deletes the outcomes of tasks that have ended and of jobs that are gone,
+// and manifests of imports that have ended: the server ended before it could.
 func (s *Service) sweep(ctx context.Context) error {
+	if err := s.sweepManifests(ctx); err != nil {
+		return err
+	}
 	for job := ""; ; {
 		isStray := false
 		err := s.store.View(ctx, func(tx Tx) (err error) {
@@ -184,17 +194,17 @@ type running struct {
 
 // job is one job under way.
 type job struct {
-	stop   context.CancelCauseFunc // the server ends; the job goes on when it is back
+	stop   context.CancelCauseFunc // the server ends; the job goes on when it is back, or elsewhere
 	cancel context.CancelCauseFunc // its owner wants no more of it
 }
 
-// begin runs a job; false after stopAll. life ends with the server, work when the
-// job's owner cancels it.
-func (r *running) begin(life context.Context, id string, run func(life, work context.Context)) bool {
+// begin runs a job, unless it runs already or stopAll was called. life ends with
+// the server, work when the job's owner cancels it.
+func (r *running) begin(life context.Context, id string, run func(life, work context.Context, stop context.CancelCauseFunc)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
-		return false
+	if _, runs := r.jobs[id]; runs || r.closed {
+		return
 	}
 	life, stop := context.WithCancelCause(life)
 	work, cancel := context.WithCancelCause(life)
@@ -203,13 +213,29 @@ func (r *running) begin(life context.Context, id string, run func(life, work con
 	}
 	r.jobs[id] = job{stop, cancel}
 	r.under.Go(func() {
-		run(life, work)
+		run(life, work, stop)
 		stop(nil)
 		r.mu.Lock()
 		delete(r.jobs, id)
 		r.mu.Unlock()
 	})
-	return true
+}
+
+// leased runs a job under the lease of this name; where another server has it,
+// the job is left to that one. life ends with the lease, too.
+func (s *Service) leased(r *running, name, id string, run func(life, work context.Context, held *lease.Held)) {
+	r.begin(s.life, id, func(life, work context.Context, stop context.CancelCauseFunc) {
+		held, err := s.leases.Take(life, name+"/"+id)
+		if err != nil {
+			if !errors.Is(err, lease.ErrTaken) && life.Err() == nil {
+				s.log.Error("the lease of a job could not be taken; it is tried again", "job", id, "error", err)
+			}
+			return
+		}
+		defer held.Release(life)
+		defer context.AfterFunc(held.Context(), func() { stop(context.Cause(held.Context())) })()
+		run(life, work, held)
+	})
 }
 
 func (r *running) cancel(id string) {

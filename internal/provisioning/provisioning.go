@@ -24,13 +24,14 @@ import (
 
 	"thingd/internal/access"
 	"thingd/internal/arn"
+	"thingd/internal/lease"
 	"thingd/internal/pki"
 	"thingd/internal/provisioning/template"
 	"thingd/internal/registry"
 )
 
-// Config is what a Service is made of. Store, Scope, Registry, PKI and Access
-// must be given.
+// Config is what a Service is made of. Store, Scope, Registry, PKI, Access and
+// Leases must be given.
 type Config struct {
 	Store    Store
 	Scope    arn.Scope
@@ -45,9 +46,9 @@ type Config struct {
 	// Objects holds the files of registration tasks. nil: tasks are refused.
 	Objects Objects
 
-	// Manifests is the folder where manifests lie while they are imported. "":
-	// imports are refused.
-	Manifests string
+	// Leases see to it that of several servers on one database one goes through a
+	// task or an import. It must be given.
+	Leases *lease.Service
 
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // nil: random UUIDs. IDs of tasks and imports
@@ -63,7 +64,7 @@ type Service struct {
 	access    *access.Service
 	functions Functions
 	objects   Objects
-	manifests string
+	leases    *lease.Service
 	now       func() time.Time
 	newID     func() string
 	log       *slog.Logger
@@ -82,7 +83,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, scope: c.Scope, registry: c.Registry, pki: c.PKI, access: c.Access,
-		functions: c.Functions, objects: c.Objects, manifests: c.Manifests, now: c.Now, newID: c.NewID, log: c.Log,
+		functions: c.Functions, objects: c.Objects, leases: c.Leases, now: c.Now, newID: c.NewID, log: c.Log,
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -98,15 +99,42 @@ func New(c Config) *Service {
 }
 
 // Resume takes up the tasks and imports that the server's last end has
-// interrupted. Call it once, before anybody starts one.
+// interrupted, as far as no other server has. Call it once, before anybody starts
+// one.
 func (s *Service) Resume(ctx context.Context) error {
 	if err := s.sweep(ctx); err != nil {
 		return err
 	}
-	if err := s.resumeTasks(ctx); err != nil {
+	return s.takeUp(ctx)
+}
+
+// lookEvery is how often a server looks for tasks and imports that nobody goes
+// through.
+const lookEvery = 5 * time.Second
+
+// Run takes up, until ctx ends, the tasks and imports that another server has
+// been given or has left.
+func (s *Service) Run(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := s.takeUp(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("tasks and imports could not be looked for", "error", err)
+		}
+	}
+}
+
+// takeUp begins the tasks and imports that nobody goes through.
+func (s *Service) takeUp(ctx context.Context) error {
+	if err := s.takeUpTasks(ctx); err != nil {
 		return err
 	}
-	return s.resumeImports(ctx)
+	return s.takeUpImports(ctx)
 }
 
 // Close takes no more requests, ends the tasks and imports where they are, to be

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"thingd/internal/lease"
 	"thingd/internal/pki"
 	"thingd/internal/provisioning/template"
 	"thingd/internal/registry"
@@ -21,6 +22,7 @@ type Store interface {
 // Tx is one transaction: rows in, rows out, no rules.
 type Tx interface {
 	registry.TagTx
+	lease.Tx
 
 	Template(name string) (Template, bool, error)
 	PutTemplate(Template) error
@@ -57,6 +59,18 @@ type Tx interface {
 	DeleteImportJob(id string) error
 	// ImportJobs lists the newest first, after the given place; status "" takes all.
 	ImportJobs(status TaskStatus, after TaskKey, limit int) ([]ImportJob, error)
+
+	// PutManifestPart writes a part of an import's manifest, over the one of the
+	// same number.
+	PutManifestPart(id string, number int, data []byte) error
+	// ManifestParts lists the parts by number, without what is in them.
+	ManifestParts(id string) ([]ManifestPart, error)
+	ManifestPart(id string, number int) (data []byte, found bool, err error)
+	// DeleteManifestParts deletes at most limit parts and gives the number.
+	DeleteManifestParts(id string, limit int) (int, error)
+	// NextManifest gives the first import behind the given one that has parts; ""
+	// where there is none.
+	NextManifest(after string) (string, error)
 
 	// PutOutcome writes the outcome of one line of a job, over the one it has.
 	PutOutcome(job string, o Outcome) error

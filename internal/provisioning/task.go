@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"thingd/internal/fault"
+	"thingd/internal/lease"
 	"thingd/internal/provisioning/template"
 	"thingd/internal/registry"
 )
@@ -58,6 +59,9 @@ type Task struct {
 	Modified     time.Time
 }
 
+// Ended says whether nothing more will happen to the task.
+func (t Task) Ended() bool { return t.Status != InProgress && t.Status != Cancelling }
+
 // StartTask registers the devices of a file in the background (AWS operation
 // StartThingRegistrationTask). One task runs at a time.
 func (s *Service) StartTask(ctx context.Context, body, bucket, key, roleARN string) (Task, error) {
@@ -82,8 +86,18 @@ func (s *Service) StartTask(ctx context.Context, body, bucket, key, roleARN stri
 	if err != nil {
 		return Task{}, err
 	}
-	s.tasks.begin(s.life, task.ID, func(life, work context.Context) { s.runTask(life, work, task) })
+	s.beginTask(task.ID)
 	return task, nil // a server that is stopping takes it up when it is back
+}
+
+func (s *Service) beginTask(id string) {
+	s.leased(&s.tasks, "registration-task", id, func(life, work context.Context, held *lease.Held) {
+		if task, err := s.Task(life, id); err != nil {
+			s.log.Error("a registration task cannot be read; it is tried again", "task", id, "error", err)
+		} else if !task.Ended() {
+			s.runTask(life, work, task, held)
+		}
+	})
 }
 
 // StopTask ends a task where it is (StopThingRegistrationTask). What it has
@@ -185,16 +199,15 @@ func (s *Service) ReportLinks(ctx context.Context, id string, r Report) ([]strin
 		return nil, err
 	}
 	count := map[Report]int{Results: task.Successes, Errors: task.Failures}[r]
-	if s.objects == nil || count == 0 || task.Status == InProgress || task.Status == Cancelling {
+	if s.objects == nil || count == 0 || !task.Ended() {
 		return []string{}, nil
 	}
 	url, err := s.objects.Presign(ctx, task.Bucket, task.reportKey(r), reportLife)
 	return []string{url}, err
 }
 
-// resumeTasks takes up the tasks that the server's last end has interrupted, and
-// throws away what ended ones have left.
-func (s *Service) resumeTasks(ctx context.Context) error {
+// takeUpTasks begins the tasks that nobody goes through.
+func (s *Service) takeUpTasks(ctx context.Context) error {
 	for _, status := range []TaskStatus{InProgress, Cancelling} {
 		var torn []Task
 		err := s.store.View(ctx, func(tx Tx) (err error) {
@@ -205,7 +218,7 @@ func (s *Service) resumeTasks(ctx context.Context) error {
 			return err
 		}
 		for _, task := range torn {
-			s.tasks.begin(s.life, task.ID, func(life, work context.Context) { s.runTask(life, work, task) })
+			s.beginTask(task.ID)
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"thingd/internal/fault"
+	"thingd/internal/lease"
 	"thingd/internal/pki"
 	"thingd/internal/provisioning/template"
 )
@@ -36,6 +37,7 @@ type run struct {
 	template *template.Template
 	length   int64 // of the input, bytes; -1: unknown
 	stop     context.CancelCauseFunc
+	held     *lease.Held
 
 	mu    sync.Mutex
 	task  Task
@@ -44,11 +46,11 @@ type run struct {
 }
 
 // runTask runs a task to its end, from where it is. If the server ends before,
-// it stays as it is and is taken up when the server is back.
-func (s *Service) runTask(life, work context.Context, task Task) {
+// it stays as it is and is taken up when the server is back, or by another.
+func (s *Service) runTask(life, work context.Context, task Task, held *lease.Held) {
 	work, stop := context.WithCancelCause(work)
 	defer stop(nil)
-	r := &run{Service: s, task: task, stop: stop}
+	r := &run{Service: s, task: task, stop: stop, held: held}
 	err := errCancelled
 	if task.Status != Cancelling {
 		err = endOf(work, r.all(work))
@@ -179,7 +181,7 @@ func (r *run) one(ctx context.Context, l line) {
 		return // not the device's fault; the report has the lines that were tried
 	}
 	outcome := r.outcome(l, done, err)
-	if err := r.keepOutcome(ctx, r.task.ID, outcome); err != nil {
+	if err := r.keepOutcome(ctx, r.held, r.task.ID, outcome); err != nil {
 		r.stop(fmt.Errorf("the outcome of line %d cannot be kept: %w", l.number, err))
 		return
 	}
@@ -231,7 +233,7 @@ func (r *run) register(ctx context.Context, l line) (Registered, error) {
 	return r.carryOut(ctx, plan, attempt{
 		Before: pki.CertificateID(l.before.Text),
 		Note: func(ctx context.Context, id pki.CertificateID) error {
-			return r.keepOutcome(ctx, r.task.ID, Outcome{Line: l.number, State: Begun, Text: string(id)})
+			return r.keepOutcome(ctx, r.held, r.task.ID, Outcome{Line: l.number, State: Begun, Text: string(id)})
 		},
 	})
 }
@@ -255,6 +257,9 @@ func (r *run) note(ctx context.Context) {
 // the end, and ends the work, whichever process it was called in.
 func (r *run) keep(ctx context.Context, end *TaskStatus) error {
 	return r.store.Update(ctx, func(tx Tx) error {
+		if err := r.held.Check(tx); err != nil {
+			return err
+		}
 		stored, err := findTask(tx, r.task.ID)
 		if err != nil {
 			return err
@@ -276,10 +281,15 @@ func (r *run) keep(ctx context.Context, end *TaskStatus) error {
 func (r *run) finish(ctx context.Context, failure error) {
 	status := Completed
 	switch {
+	case errors.Is(failure, lease.ErrLost):
+		return // it is another server's now
 	case errors.Is(failure, errCancelled):
 		status, failure = Cancelled, nil
 	case failure != nil:
 		status = Failed
+	}
+	if err := r.keep(ctx, nil); errors.Is(err, lease.ErrLost) {
+		return // whoever has it now writes the reports
 	}
 	err := errors.Join(r.recall(ctx), r.report(ctx))
 	if ctx.Err() != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"thingd/internal/lease"
 	"thingd/internal/pki"
 	"thingd/internal/provisioning"
 )
@@ -22,16 +23,20 @@ func (db *DB) Provisioning(account string) *Provisioning { return &Provisioning{
 
 // View runs fn on a snapshot.
 func (p *Provisioning) View(ctx context.Context, fn func(provisioning.Tx) error) error {
-	return p.db.View(ctx, func(tx *Tx) error { return fn(provisioningTx{registryTx{tx, p.account}}) })
+	return p.db.View(ctx, func(tx *Tx) error { return fn(provisioningTx{registryTx{tx, p.account}, leaseTx{tx, p.account}}) })
 }
 
 // Update runs fn in a write transaction.
 func (p *Provisioning) Update(ctx context.Context, fn func(provisioning.Tx) error) error {
-	return p.db.Update(ctx, func(tx *Tx) error { return fn(provisioningTx{registryTx{tx, p.account}}) })
+	return p.db.Update(ctx, func(tx *Tx) error { return fn(provisioningTx{registryTx{tx, p.account}, leaseTx{tx, p.account}}) })
 }
 
-// provisioningTx is one transaction of an account. Tags are the registry's.
-type provisioningTx struct{ registryTx }
+// provisioningTx is one transaction of an account. Tags are the registry's, and
+// leases those of package lease.
+type provisioningTx struct {
+	registryTx
+	leases leaseTx
+}
 
 var _ provisioning.Tx = provisioningTx{}
 
@@ -146,3 +151,7 @@ func (p provisioningTx) DeleteClaims(before time.Time) error {
 	_, err := p.tx.exec("DELETE FROM provisioning_claims WHERE account = ? AND expires < ?", p.account, toMillis(before))
 	return err
 }
+
+func (p provisioningTx) Lease(name string) (lease.Row, bool, error) { return p.leases.Lease(name) }
+func (p provisioningTx) PutLease(row lease.Row) error               { return p.leases.PutLease(row) }
+func (p provisioningTx) DeleteLease(name string) error              { return p.leases.DeleteLease(name) }

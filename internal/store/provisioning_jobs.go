@@ -6,13 +6,14 @@ import (
 	"thingd/internal/provisioning"
 )
 
-const importColumns = "SELECT id, name, format, signers, policy, thing_type, thing_group, name_case, status, message, made, unchanged, " +
-	"failed, size, done, created, modified FROM manifest_imports "
+const importColumns = "SELECT id, name, format, signers, policy, thing_type, thing_group, name_case, certificates, source_bucket, source_key, " +
+	"source_role, status, message, made, unchanged, failed, size, done, created, modified FROM manifest_imports "
 
 func scanImport(row scanner) (provisioning.ImportJob, error) {
 	var j provisioning.ImportJob
-	err := row(&j.ID, &j.Name, &j.Format, &j.Signers, &j.Policy, &j.ThingType, &j.Group, &j.NameCase, &j.Status, &j.Message,
-		&j.New, &j.Unchanged, &j.Failed, &j.Size, &j.Done, timeColumn{&j.Created}, timeColumn{&j.Modified})
+	err := row(&j.ID, &j.Name, &j.Format, &j.Signers, &j.Policy, &j.ThingType, &j.Group, &j.NameCase, &j.Certificates,
+		&j.Source.Bucket, &j.Source.Key, &j.Source.RoleARN, &j.Status, &j.Message, &j.New, &j.Unchanged, &j.Failed, &j.Size, &j.Done,
+		timeColumn{&j.Created}, timeColumn{&j.Modified})
 	return j, err
 }
 
@@ -22,11 +23,12 @@ func (p provisioningTx) ImportJob(id string) (provisioning.ImportJob, bool, erro
 
 func (p provisioningTx) PutImportJob(j provisioning.ImportJob) error {
 	_, err := p.tx.exec("INSERT INTO manifest_imports (account, id, name, format, signers, policy, thing_type, thing_group, name_case, "+
-		"status, message, made, unchanged, failed, size, done, created, modified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
+		"certificates, source_bucket, source_key, source_role, status, message, made, unchanged, failed, size, done, created, modified) "+
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
 		"ON CONFLICT (account, id) DO UPDATE SET status = excluded.status, message = excluded.message, made = excluded.made, "+
-		"unchanged = excluded.unchanged, failed = excluded.failed, done = excluded.done, modified = excluded.modified",
+		"unchanged = excluded.unchanged, failed = excluded.failed, size = excluded.size, done = excluded.done, modified = excluded.modified",
 		p.account, j.ID, j.Name, string(j.Format), j.Signers, j.Policy, j.ThingType, j.Group, string(j.NameCase),
-		string(j.Status), j.Message, j.New, j.Unchanged, j.Failed, j.Size, j.Done, toMillis(j.Created), toMillis(j.Modified))
+		j.Certificates, j.Source.Bucket, j.Source.Key, j.Source.RoleARN, string(j.Status), j.Message, j.New, j.Unchanged, j.Failed, j.Size, j.Done, toMillis(j.Created), toMillis(j.Modified))
 	return err
 }
 
@@ -93,4 +95,37 @@ func (p provisioningTx) NextJob(after string) (job string, err error) {
 	_, err = p.tx.get("SELECT job FROM provisioning_outcomes WHERE account = ? AND job > ? ORDER BY job LIMIT 1",
 		[]any{p.account, after}, &job)
 	return job, err
+}
+
+func (p provisioningTx) PutManifestPart(id string, number int, data []byte) error {
+	_, err := p.tx.exec("INSERT INTO manifest_parts (account, import, number, size, data) VALUES (?, ?, ?, ?, ?) "+
+		"ON CONFLICT (account, import, number) DO UPDATE SET size = excluded.size, data = excluded.data",
+		p.account, id, number, len(data), data)
+	return err
+}
+
+func (p provisioningTx) ManifestParts(id string) ([]provisioning.ManifestPart, error) {
+	return list(p.tx, "SELECT number, size FROM manifest_parts WHERE account = ? AND import = ? ORDER BY number", []any{p.account, id},
+		func(row func(dest ...any) error) (part provisioning.ManifestPart, err error) {
+			err = row(&part.Number, &part.Size)
+			return part, err
+		})
+}
+
+func (p provisioningTx) ManifestPart(id string, number int) (data []byte, found bool, err error) {
+	found, err = p.tx.get("SELECT data FROM manifest_parts WHERE account = ? AND import = ? AND number = ?", []any{p.account, id, number}, &data)
+	return data, found, err
+}
+
+func (p provisioningTx) DeleteManifestParts(id string, limit int) (int, error) {
+	n, err := p.tx.exec("DELETE FROM manifest_parts WHERE account = ? AND import = ? AND number IN "+
+		"(SELECT number FROM manifest_parts WHERE account = ? AND import = ? ORDER BY number LIMIT ?)",
+		p.account, id, p.account, id, limit)
+	return int(n), err
+}
+
+func (p provisioningTx) NextManifest(after string) (id string, err error) {
+	_, err = p.tx.get("SELECT import FROM manifest_parts WHERE account = ? AND import > ? ORDER BY import LIMIT 1",
+		[]any{p.account, after}, &id)
+	return id, err
 }

@@ -14,7 +14,7 @@ func TestImportsAndOutcomesKeepWhatIsPut(t *testing.T) {
 	at := time.UnixMilli(1_700_000_000_123).UTC()
 	job := provisioning.ImportJob{
 		ID: "1", ImportOrder: provisioning.ImportOrder{Name: "n", Format: manifest.Microchip, Signers: "s", Policy: "p", ThingType: "t",
-			Group: "g", NameCase: provisioning.Upper},
+			Group: "g", NameCase: provisioning.Upper, Certificates: "c", Source: provisioning.Source{Bucket: "b", Key: "k", RoleARN: "r"}},
 		Status: provisioning.InProgress, Message: "m", Summary: provisioning.Summary{New: 1, Unchanged: 2, Failed: 3},
 		Size: 1 << 40, Done: 5, Created: at, Modified: at,
 	}
@@ -62,4 +62,31 @@ func expect[T any](t *testing.T, got, want T, err error) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
+}
+
+func TestManifestsAreKeptInParts(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *DB) {
+		update(t, db, func(tx provisioning.Tx) error {
+			return firstError(tx.PutManifestPart("1", 2, []byte("two")), tx.PutManifestPart("1", 10, []byte{0, 255}), tx.PutManifestPart("1", 1, []byte("x")),
+				tx.PutManifestPart("1", 1, []byte("one!")), tx.PutManifestPart("3", 1, []byte("z")))
+		})
+		update(t, db, func(tx provisioning.Tx) error {
+			listed(t, []provisioning.ManifestPart{{Number: 1, Size: 4}, {Number: 2, Size: 3}, {Number: 10, Size: 2}})(tx.ManifestParts("1"))
+			listed(t, []provisioning.ManifestPart{})(tx.ManifestParts("2"))
+			same(t, []byte("one!"))(tx.ManifestPart("1", 1))
+			same(t, []byte{0, 255})(tx.ManifestPart("1", 10))
+			absent(t)(tx.ManifestPart("1", 3))
+			for after, want := range map[string]string{"": "1", "1": "3", "3": ""} {
+				next, err := tx.NextManifest(after)
+				expect(t, next, want, err)
+			}
+			n, err := tx.DeleteManifestParts("1", 2)
+			expect(t, n, 2, err)
+			listed(t, []provisioning.ManifestPart{{Number: 10, Size: 2}})(tx.ManifestParts("1"))
+			n, err = tx.DeleteManifestParts("1", 2)
+			expect(t, n, 1, err)
+			listed(t, []provisioning.ManifestPart{{Number: 1, Size: 1}})(tx.ManifestParts("3"))
+			return nil
+		})
+	})
 }
