@@ -29,6 +29,7 @@ import (
 	"thingd/internal/iam"
 	"thingd/internal/message"
 	"thingd/internal/pki"
+	"thingd/internal/provisioning"
 	"thingd/internal/registry"
 	"thingd/internal/why"
 )
@@ -72,7 +73,9 @@ func (s *Server) front() *wire.Mux {
 	mux.Mount(sagemakeredge.Service, &api.SageMakerEdge{Fleets: s.fleets})
 	mux.Mount(sts.Service, &api.STS{IAM: s.iam})
 	mux.Mount(iamapi.Service, &api.IAM{IAM: s.iam})
-	mux.Mount(thingdapi.Service, &api.Thingd{Journal: s.journal, Rules: s.rules, Bridge: s.bridge, Accounts: accounts{s}})
+	mux.Mount(thingdapi.Service, &api.Thingd{
+		Journal: s.journal, Rules: s.rules, Bridge: s.bridge, Provisioning: s.provisioning, Accounts: accounts{s},
+	}, wire.BodyMax(provisioning.PartMax))
 	return mux
 }
 

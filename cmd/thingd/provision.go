@@ -3,25 +3,23 @@ package main
 import (
 	"archive/zip"
 	"bufio"
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"thingd/internal/arn"
-	"thingd/internal/aws/iot"
+	"thingd/internal/aws/thingdapi"
 	"thingd/internal/provisioning"
 	"thingd/internal/provisioning/manifest"
 )
@@ -31,19 +29,20 @@ type provisionCommand struct {
 	Manifest manifestCommand `cmd:"" help:"Register the devices of a maker's manifest: Microchip Trust&GO, Espressif, Infineon."`
 }
 
-// manifestCommand registers the devices of a manifest through the public API,
-// like any other client of it.
+// manifestCommand uploads a manifest, or names one in S3, and watches how the
+// server registers its devices.
 type manifestCommand struct {
 	dataFlag
-	File      string   `arg:"" help:"The manifest. For Infineon, the folder or zip that holds a certificate per file."`
-	Format    string   `default:"microchip" enum:"microchip,espressif,infineon,generated" help:"Whose form the manifest has: microchip (signed JSON), espressif (CSV), infineon (a PEM per file), generated (base64 of a PEM per line)."`
-	Signer    []string `placeholder:"CERT" help:"Certificate of whoever signed the manifest, in PEM or DER. Repeatable. Microchip's manifests need one."`
-	Policy    string   `placeholder:"NAME" help:"Policy to attach to each certificate. It must exist."`
-	ThingType string   `placeholder:"NAME" help:"Thing type of the things that are made. It must exist."`
-	Group     string   `placeholder:"NAME" help:"Thing group to put each thing in. It must exist."`
-	NameCase  string   `default:"as-is" enum:"as-is,upper,lower" help:"Letter case of thing names: as-is, upper, lower. A device connects only under exactly the name that its thing has."`
-	Workers   int      `default:"16" help:"Devices registered at a time."`
-	Report    string   `placeholder:"FILE" help:"Write the outcome of every entry here, a JSON object per line."`
+	File         string   `arg:"" help:"The manifest. For Infineon, the bundle (7z), one of the archives in it, a zip or the folder that holds a certificate per file. s3://BUCKET/KEY is read from S3."`
+	Format       string   `default:"microchip" enum:"microchip,espressif,infineon,generated" help:"Whose form the manifest has: microchip (signed JSON), espressif (CSV), infineon (a PEM per file), generated (base64 of a PEM per line)."`
+	Certificates string   `enum:",E0E0,E0E1,E0E2" default:"" placeholder:"TYPE" help:"Which certificates of an Infineon bundle: E0E0, E0E1, E0E2. Default: E0E0."`
+	Signer       []string `placeholder:"CERT" help:"Certificate of whoever signed the manifest, in PEM or DER. Repeatable. Microchip's manifests need one."`
+	Policy       string   `placeholder:"NAME" help:"Policy to attach to each certificate. It must exist."`
+	ThingType    string   `placeholder:"NAME" help:"Thing type of the things that are made. It must exist."`
+	Group        string   `placeholder:"NAME" help:"Thing group to put each thing in. It must exist."`
+	NameCase     string   `default:"as-is" enum:"as-is,upper,lower" help:"Letter case of thing names: as-is, upper, lower. A device connects only under exactly the name that its thing has."`
+	Role         string   `placeholder:"ARN" help:"Role that may read the manifest in S3."`
+	Report       string   `placeholder:"FILE" help:"Write the outcome of every entry here, a JSON object per line."`
 }
 
 // Run implements the command.
@@ -52,153 +51,283 @@ func (c *manifestCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if transport, ok := api.http.Transport.(*http.Transport); ok {
-		transport.MaxIdleConnsPerHost = c.Workers // a handshake per call would be most of the work
-	}
-	out := &report{began: time.Now(), shown: time.Now()}
-	elements, closeFile, err := c.open(out)
+	order, err := c.order()
 	if err != nil {
 		return err
 	}
-	defer closeFile()
-	if c.Policy != "" { // better now than once for each device
-		if err := api.iot(ctx, http.MethodGet, "/policies/"+url.PathEscape(c.Policy), nil, nil, nil); err != nil {
-			return fmt.Errorf("policy %s: %w", c.Policy, err)
-		}
-	}
-	if err := out.open(c.Report); err != nil {
+	out, err := openReport(c.Report)
+	if err != nil {
 		return err
 	}
-	in := provisioning.Import{Policy: c.Policy, ThingType: c.ThingType, Group: c.Group, Name: provisioning.NameCase(c.NameCase).Of, Workers: c.Workers}
-	summary, err := in.Run(ctx, apiRegistrar{api}, elements, out.entry)
-	out.end()
-	fmt.Printf("%d registered, %d already there, %d failed\n", summary.New, summary.Unchanged, summary.Failed)
+	job := &importWatch{api: api, began: time.Now(), shown: time.Now()}
+	if err := job.start(ctx, order); err != nil {
+		return errors.Join(err, out.close())
+	}
+	if order.InputFileBucket == "" {
+		if err := job.upload(ctx, c.File); err != nil {
+			job.forget()
+			return errors.Join(err, out.close())
+		}
+	}
+	return c.follow(ctx, job, out)
+}
+
+// follow watches an import to its end, and reports it.
+func (c *manifestCommand) follow(ctx context.Context, job *importWatch, out *report) error {
+	err := job.wait(ctx)
 	if ctx.Err() != nil {
+		job.stop()
 		err = errors.New("stopped; the same command goes on where this one was")
 	}
-	if err = errors.Join(err, out.close()); err == nil && summary.Failed > 0 {
-		err = fmt.Errorf("%d of the manifest's entries failed", summary.Failed)
+	err = errors.Join(err, job.report(context.WithoutCancel(ctx), out), out.close())
+	n := job.now
+	fmt.Printf("%d registered, %d already there, %d failed\n", count(n.RegisteredCount), count(n.UnchangedCount), count(n.FailureCount))
+	if err == nil && count(n.FailureCount) > 0 {
+		err = fmt.Errorf("%d of the manifest's entries failed", count(n.FailureCount))
 	}
 	return err
 }
 
-// open begins to read the manifest, whose bytes are counted for the progress.
-func (c *manifestCommand) open(progress *report) (iter.Seq2[manifest.Element, error], func() error, error) {
-	signers, err := readCertificates(c.Signer)
+// order says to the server what is wanted.
+func (c *manifestCommand) order() (*thingdapi.StartManifestImportRequest, error) {
+	signers, err := readSigners(c.Signer)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if c.Format == string(manifest.Microchip) && len(signers) == 0 {
-		return nil, nil, errors.New("a Microchip manifest is signed; give the certificate of its signer with --signer")
+	order := &thingdapi.StartManifestImportRequest{
+		Format: c.Format, FileName: filepath.Base(c.File), Signers: signers, PolicyName: c.Policy, ThingTypeName: c.ThingType,
+		ThingGroupName: c.Group, NameCase: c.NameCase, CertificateType: c.Certificates,
 	}
-	info, err := os.Stat(c.File)
-	if err != nil {
-		return nil, nil, err
+	object, isObject := strings.CutPrefix(c.File, "s3://")
+	if !isObject {
+		_, err := os.Stat(c.File)
+		return order, err
 	}
-	switch name := strings.ToLower(c.File); {
-	case info.IsDir():
-		return manifest.ReadFolder(os.DirFS(c.File)), func() error { return nil }, nil
-	case strings.HasSuffix(name, ".zip"):
-		archive, err := zip.OpenReader(c.File)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", c.File, err)
-		}
-		return manifest.ReadFolder(archive), archive.Close, nil
-	case strings.HasSuffix(name, ".7z"):
-		return nil, nil, fmt.Errorf("%s is a 7z archive; unpack it, and the archive of the wanted certificates in it, and give the folder", c.File)
+	order.InputFileBucket, order.InputFileKey, _ = strings.Cut(object, "/")
+	if order.RoleArn = c.Role; c.Role == "" {
+		return nil, errors.New("a manifest in S3 is read by a role; name it with --role")
 	}
-	file, err := os.Open(c.File)
-	if err != nil {
-		return nil, nil, err
-	}
-	progress.size = info.Size()
-	return manifest.Read(manifest.Format(c.Format), progress.count(file), manifest.Options{Signers: signers}), file.Close, nil
+	return order, nil
 }
 
-// readCertificates reads files of certificates, PEM or DER.
-func readCertificates(paths []string) (all []*x509.Certificate, err error) {
+// readSigners reads files of certificates, PEM or DER, into one text in PEM.
+func readSigners(paths []string) (string, error) {
+	var all strings.Builder
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		der := text
 		if block, _ := pem.Decode(text); block != nil {
 			der = block.Bytes
 		}
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, fmt.Errorf("%s is no certificate: %w", path, err)
+		if _, err := x509.ParseCertificate(der); err != nil {
+			return "", fmt.Errorf("%s is no certificate: %w", path, err)
 		}
-		all = append(all, cert)
+		_ = pem.Encode(&all, &pem.Block{Type: "CERTIFICATE", Bytes: der}) // a Builder takes everything
 	}
-	return all, nil
+	return all.String(), nil
 }
 
-// report shows how an import goes: failures in a line each, the progress now and
-// then, and everything in a file where one is wanted.
-type report struct {
-	file    *os.File // nil: none
-	w       *bufio.Writer
-	summary provisioning.Summary
-	size    int64 // of the manifest, bytes; 0: unknown
-	read    atomic.Int64
-	began   time.Time
-	shown   time.Time
-	broken  error
+// importWatch is an import on the server, as of the last look.
+type importWatch struct {
+	api   *client
+	now   thingdapi.ManifestImport
+	began time.Time
+	shown time.Time
 }
 
-// open makes the file.
-func (r *report) open(path string) (err error) {
-	if path == "" {
-		return nil
+// call calls an operation on the import.
+func (w *importWatch) call(ctx context.Context, method, path string, in request, out any) error {
+	in.service, in.method, in.path = "thingd", method, "/thingd/manifest-imports"+path
+	return w.api.call(ctx, in, out)
+}
+
+func (w *importWatch) path(more string) string { return "/" + url.PathEscape(w.now.ImportId) + more }
+
+// look takes the answer of an operation that gives the import.
+func (w *importWatch) look(ctx context.Context, method, path string, in request) error {
+	var answer thingdapi.DescribeManifestImportResponse
+	err := w.call(ctx, method, path, in, &answer)
+	if err == nil && answer.ManifestImport != nil {
+		w.now = *answer.ManifestImport
 	}
-	r.file, err = os.Create(path)
-	r.w = bufio.NewWriter(r.file)
 	return err
 }
 
-// count counts what is read of the manifest.
-func (r *report) count(from io.Reader) io.Reader { return counted{from, &r.read} }
-
-// counted counts the bytes that are read.
-type counted struct {
-	io.Reader
-	n *atomic.Int64
+func (w *importWatch) start(ctx context.Context, order *thingdapi.StartManifestImportRequest) error {
+	return w.look(ctx, http.MethodPost, "", request{body: order})
 }
 
-// Read implements io.Reader.
-func (c counted) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.n.Add(int64(n))
-	return n, err
+// upload sends the manifest in parts, and has the server begin.
+func (w *importWatch) upload(ctx context.Context, path string) error {
+	text, size, err := openManifest(path)
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	part := make([]byte, provisioning.PartMax)
+	sent := int64(0)
+	for number := 1; ; number++ {
+		n, err := io.ReadFull(text, part)
+		if n > 0 {
+			if err := w.call(ctx, http.MethodPut, w.path(fmt.Sprintf("/parts/%d", number)), request{raw: part[:n]}, nil); err != nil {
+				return err
+			}
+			sent += int64(n)
+			w.show(func() string { return fmt.Sprintf("%d of %d bytes sent", sent, max(size, sent)) })
+		}
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return w.look(ctx, http.MethodPost, w.path("/upload"), request{})
+		case err != nil:
+			return err
+		}
+	}
 }
 
-// entry takes the outcome of one entry.
-func (r *report) entry(e provisioning.Entry) {
-	r.summary.Add(e)
-	if e.Err != nil {
-		fmt.Fprintf(os.Stderr, "entry %d %s: %v\n", e.Number, e.ID, e.Err)
+// openManifest opens a file, or the files of a folder as a zip that is made while
+// it is read.
+func openManifest(path string) (io.ReadCloser, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.IsDir() {
+		file, err := os.Open(path)
+		return file, info.Size(), err
+	}
+	read, write := io.Pipe()
+	go func() {
+		write.CloseWithError(pack(write, os.DirFS(path))) // nil becomes io.EOF
+	}()
+	return read, 0, nil
+}
+
+// pack makes a zip of the certificates of a folder.
+func pack(w io.Writer, folder fs.FS) error {
+	archive := zip.NewWriter(w)
+	err := fs.WalkDir(folder, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !manifest.IsCertificateFile(path) {
+			return err
+		}
+		text, err := fs.ReadFile(folder, path)
+		if err != nil {
+			return err
+		}
+		file, err := archive.Create(path)
+		if err == nil {
+			_, err = file.Write(text)
+		}
+		return err
+	})
+	return errors.Join(err, archive.Close())
+}
+
+// wait looks until the import has ended.
+func (w *importWatch) wait(ctx context.Context) error {
+	const pause = 200 * time.Millisecond
+	for {
+		switch w.now.Status {
+		case string(provisioning.Completed):
+			return nil
+		case string(provisioning.Failed):
+			return errors.New(w.now.Message)
+		case string(provisioning.Cancelled):
+			return errors.New("somebody else has stopped the import")
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := w.look(ctx, http.MethodGet, w.path(""), request{}); err != nil {
+			return err
+		}
+		w.show(w.progress)
+	}
+}
+
+func (w *importWatch) progress() string {
+	entries := count(w.now.RegisteredCount) + count(w.now.UnchangedCount) + count(w.now.FailureCount)
+	return fmt.Sprintf("%d entries (%d %%), %d failed, %.0f a second",
+		entries, count(w.now.PercentageProgress), count(w.now.FailureCount), float64(entries)/time.Since(w.began).Seconds())
+}
+
+// show prints what is to be said, at most once a second.
+func (w *importWatch) show(text func() string) {
+	if time.Since(w.shown) > time.Second {
+		w.shown = time.Now()
+		fmt.Fprintln(os.Stderr, text())
+	}
+}
+
+// goodbyeTimeout bounds what is still said to the server by a command that ends.
+const goodbyeTimeout = 10 * time.Second
+
+// stop stops the import and waits for its end.
+func (w *importWatch) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTimeout)
+	defer cancel()
+	if err := w.call(ctx, http.MethodPut, w.path("/cancel"), request{}, nil); err == nil {
+		_ = w.wait(ctx) // what it says now is that it was stopped
+	}
+}
+
+// forget deletes an import that has not begun.
+func (w *importWatch) forget() {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTimeout)
+	defer cancel()
+	_ = w.call(ctx, http.MethodDelete, w.path(""), request{}, nil) // it is forgotten in a day anyway
+}
+
+// report gets what became of the entries: of all where a file is wanted, else of
+// those that failed.
+func (w *importWatch) report(ctx context.Context, out *report) error {
+	query := url.Values{"maxResults": {"250"}}
+	if out.file == nil {
+		query.Set("result", thingdapi.EntryResultFailed)
+	}
+	for {
+		var page thingdapi.ListManifestImportEntriesResponse
+		if err := w.call(ctx, http.MethodGet, w.path("/entries?"+query.Encode()), request{}, &page); err != nil {
+			return err
+		}
+		for _, e := range page.Entries {
+			out.entry(e)
+		}
+		if page.NextToken == "" {
+			return nil
+		}
+		query.Set("nextToken", page.NextToken)
+	}
+}
+
+// report tells of entries: of failures in a line each, and of everything in a file
+// where one is wanted.
+type report struct {
+	file   *os.File // nil: none
+	w      *bufio.Writer
+	broken error
+}
+
+func openReport(path string) (*report, error) {
+	if path == "" {
+		return &report{}, nil
+	}
+	file, err := os.Create(path)
+	return &report{file: file, w: bufio.NewWriter(file)}, err
+}
+
+func (r *report) entry(e thingdapi.ManifestEntry) {
+	if e.Result == thingdapi.EntryResultFailed {
+		fmt.Fprintf(os.Stderr, "entry %d %s: %s\n", count(e.Number), e.Id, e.Error)
 	}
 	if r.file != nil && r.broken == nil {
-		r.broken = json.NewEncoder(r.w).Encode(e.Imported())
-	}
-	if time.Since(r.shown) > time.Second {
-		r.show()
+		r.broken = json.NewEncoder(r.w).Encode(e)
 	}
 }
-
-func (r *report) show() {
-	r.shown = time.Now()
-	entries := r.summary.New + r.summary.Unchanged + r.summary.Failed
-	part := ""
-	if r.size > 0 {
-		part = fmt.Sprintf(" (%d %%)", 100*r.read.Load()/r.size)
-	}
-	fmt.Fprintf(os.Stderr, "%d entries%s, %d failed, %.0f a second\n", entries, part, r.summary.Failed, float64(entries)/time.Since(r.began).Seconds())
-}
-
-func (r *report) end() { r.show() }
 
 func (r *report) close() error {
 	if r.file == nil {
@@ -207,54 +336,5 @@ func (r *report) close() error {
 	return errors.Join(r.broken, r.w.Flush(), r.file.Close())
 }
 
-// apiRegistrar registers through AWS's operations.
-type apiRegistrar struct{ api *client }
-
-var _ provisioning.Registrar = apiRegistrar{}
-
-// Certificate implements provisioning.Registrar with RegisterCertificateWithoutCA.
-func (r apiRegistrar) Certificate(ctx context.Context, text string) (string, bool, error) {
-	var made iot.RegisterCertificateWithoutCAResponse
-	err := r.api.iot(ctx, http.MethodPost, "/certificate/register-no-ca", nil,
-		iot.RegisterCertificateWithoutCARequest{CertificatePem: text, Status: "ACTIVE"}, &made)
-	if err == nil {
-		return made.CertificateArn, true, nil
-	}
-	if unlessExists(err) != nil {
-		return "", false, err
-	}
-	block, _ := pem.Decode([]byte(text))
-	if block == nil {
-		return "", false, err
-	}
-	id := sha256.Sum256(block.Bytes)
-	return arn.Scope{Region: r.api.Region, Account: r.api.Account}.IoT("cert", hex.EncodeToString(id[:])), false, nil
-}
-
-// Policy implements provisioning.Registrar with AttachPolicy.
-func (r apiRegistrar) Policy(ctx context.Context, policyName, certificateARN string) error {
-	return r.api.iot(ctx, http.MethodPut, "/target-policies/"+url.PathEscape(policyName), nil, map[string]string{"target": certificateARN}, nil)
-}
-
-// Thing implements provisioning.Registrar with DescribeThing and CreateThing.
-func (r apiRegistrar) Thing(ctx context.Context, name, thingType string) (bool, error) {
-	path := "/things/" + url.PathEscape(name)
-	err := r.api.iot(ctx, http.MethodGet, path, nil, nil, nil)
-	if refused, ok := errors.AsType[*callError](err); !ok || refused.name != "ResourceNotFoundException" {
-		return false, err
-	}
-	err = r.api.iot(ctx, http.MethodPost, path, nil, iot.CreateThingRequest{ThingTypeName: thingType}, nil)
-	return err == nil, unlessExists(err)
-}
-
-// Attach implements provisioning.Registrar with AttachThingPrincipal.
-func (r apiRegistrar) Attach(ctx context.Context, thing, certificateARN string) error {
-	return r.api.iot(ctx, http.MethodPut, "/things/"+url.PathEscape(thing)+"/principals",
-		map[string]string{"x-amzn-principal": certificateARN}, nil, nil)
-}
-
-// Group implements provisioning.Registrar with AddThingToThingGroup.
-func (r apiRegistrar) Group(ctx context.Context, thing, group string) error {
-	return r.api.iot(ctx, http.MethodPut, "/thing-groups/addThingToThingGroup", nil,
-		map[string]string{"thingName": thing, "thingGroupName": group}, nil)
-}
+// count is a number of the API; 0 where it is absent.
+func count(n *int) int { return *cmp.Or(n, new(0)) }

@@ -10,6 +10,7 @@ import (
 	"thingd/internal/fault"
 	"thingd/internal/iam"
 	"thingd/internal/journal"
+	"thingd/internal/provisioning"
 	"thingd/internal/rules"
 	"thingd/internal/why"
 )
@@ -19,6 +20,8 @@ type Thingd struct {
 	Journal *journal.Journal
 	Rules   *rules.Service
 	Bridge  *bridge.Service
+
+	Provisioning *provisioning.Service
 
 	Accounts Accounts
 }

@@ -1,6 +1,5 @@
 // Package lease lets exactly one of several servers on one database do what is
-// to be done once: go through a registration task, hold the one connection of an
-// integration, look after what expires.
+// to be done once, such as going through a registration task.
 //
 //	held, err := leases.Take(ctx, "manifest-import/42") // ErrTaken: another server is at it
 //	defer held.Release(ctx)
@@ -26,8 +25,10 @@
 // Servers compare the row's end with their own clocks, which may differ by a
 // sixth of Life.
 //
-// Who uses it: provisioning, for registration tasks and manifest imports; bridge,
-// for the connections of integrations; the server, for its housekeeping.
+// Who uses it: provisioning, for registration tasks and manifest imports. The
+// connections of integrations (package bridge) need an owner, too, but so do their
+// queues, which a lease alone does not give. Timers whose work can be done twice
+// without harm, such as purges, need none.
 package lease
 
 import (

@@ -45,24 +45,8 @@ func (s *Summary) Add(e Entry) {
 	}
 }
 
-// Registrar does the single steps of an import. The Service is one from inside
-// the server; a client of the public operations can be another. Each step says
-// whether it made something that was not there.
-type Registrar interface {
-	// Certificate registers a certificate without its CA, ACTIVE.
-	Certificate(ctx context.Context, pem string) (arn string, made bool, err error)
-	// Policy attaches a policy to a certificate.
-	Policy(ctx context.Context, policyName, certificateARN string) error
-	// Thing makes a thing. One that is there stays as it is.
-	Thing(ctx context.Context, name, thingType string) (made bool, err error)
-	// Attach attaches a certificate to a thing.
-	Attach(ctx context.Context, thing, certificateARN string) error
-	// Group puts a thing into a group.
-	Group(ctx context.Context, thing, group string) error
-}
-
 // Registrar gives what imports into this server.
-func (s *Service) Registrar() Registrar { return registrar{s} }
+func (s *Service) Registrar() Registrar { return Registrar{s} }
 
 // Run registers every element of a manifest and reports each, in no order. An
 // element that fails is reported and the rest goes on; doing it again changes
@@ -158,14 +142,13 @@ func (i Import) one(ctx context.Context, to Registrar, element manifest.Element)
 	return e
 }
 
-// registrar imports into a Service.
-type registrar struct{ s *Service }
+// Registrar does the single steps of an import. Each can be done again, and those
+// that make something say whether it was not there.
+type Registrar struct{ s *Service }
 
-var _ Registrar = registrar{}
-
-// Certificate implements Registrar. A certificate that is registered keeps its
-// status: whoever revoked it meant it.
-func (r registrar) Certificate(ctx context.Context, pem string) (string, bool, error) {
+// Certificate registers a certificate without its CA, ACTIVE. One that is
+// registered keeps its status: whoever revoked it meant it.
+func (r Registrar) Certificate(ctx context.Context, pem string) (string, bool, error) {
 	cert, err := r.s.pki.RegisterWithoutCA(ctx, pem, pki.Active)
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.CodeAlreadyExists {
 		return f.ResourceARN, false, nil
@@ -173,13 +156,13 @@ func (r registrar) Certificate(ctx context.Context, pem string) (string, bool, e
 	return r.s.pki.ARN(cert.ID), err == nil, err
 }
 
-// Policy implements Registrar.
-func (r registrar) Policy(ctx context.Context, policyName, certificateARN string) error {
+// Policy attaches a policy to a certificate.
+func (r Registrar) Policy(ctx context.Context, policyName, certificateARN string) error {
 	return r.s.access.AttachPolicy(ctx, policyName, certificateARN)
 }
 
-// Thing implements Registrar.
-func (r registrar) Thing(ctx context.Context, name, thingType string) (bool, error) {
+// Thing makes a thing. One that is there stays as it is.
+func (r Registrar) Thing(ctx context.Context, name, thingType string) (bool, error) {
 	if _, err := r.s.registry.Thing(ctx, name); err == nil || !fault.Is(err, fault.CodeNotFound) {
 		return false, err
 	}
@@ -190,12 +173,12 @@ func (r registrar) Thing(ctx context.Context, name, thingType string) (bool, err
 	return err == nil, err
 }
 
-// Attach implements Registrar.
-func (r registrar) Attach(ctx context.Context, thing, certificateARN string) error {
+// Attach attaches a certificate to a thing.
+func (r Registrar) Attach(ctx context.Context, thing, certificateARN string) error {
 	return r.s.registry.AttachThingPrincipal(ctx, thing, certificateARN, false)
 }
 
-// Group implements Registrar.
-func (r registrar) Group(ctx context.Context, thing, group string) error {
+// Group puts a thing into a group.
+func (r Registrar) Group(ctx context.Context, thing, group string) error {
 	return r.s.registry.AddThingToThingGroup(ctx, thing, group)
 }

@@ -217,7 +217,9 @@ func TestImportJobComesInParts(t *testing.T) {
 		"nothing":        {job.ID, 2, nil, "InvalidRequest", "a part has 1 to 4194304 bytes, not 0"},
 		"too much":       {job.ID, 2, make([]byte, provisioning.PartMax+1), "InvalidRequest", "a part has 1 to 4194304 bytes, not 4194305"},
 	} {
-		t.Run(name, func(t *testing.T) { wants(t, h.PutManifestPart(t.Context(), tc.id, tc.number, tc.data), tc.code, tc.text) })
+		t.Run(name, func(t *testing.T) {
+			wants(t, h.PutManifestPart(t.Context(), tc.id, tc.number, tc.data), tc.code, tc.text)
+		})
 	}
 	must(t, h.PutManifestPart(t.Context(), job.ID, 2, upload[third:2*third]))
 	started, err := h.StartUploaded(t.Context(), job.ID)
@@ -290,10 +292,10 @@ func TestImportJobIsRefused(t *testing.T) {
 		code  fault.Code
 		text  string
 	}{
-		"an unknown format":     {order(func(o *provisioning.ImportOrder) { o.Format = "x" }), "InvalidRequest", `"x" is no format of a manifest`},
-		"no signer":             {order(func(o *provisioning.ImportOrder) { o.Signers = "" }), "InvalidRequest", "a Microchip manifest is signed; give the certificate of its signer"},
-		"a signer of no PEM":    {order(func(o *provisioning.ImportOrder) { o.Signers = "x" }), "InvalidRequest", "the signer's certificate is not in PEM"},
-		"an unknown case":       {order(func(o *provisioning.ImportOrder) { o.NameCase = "x" }), "InvalidRequest", `"x" is no letter case; there are as-is, upper and lower`},
+		"an unknown format":  {order(func(o *provisioning.ImportOrder) { o.Format = "x" }), "InvalidRequest", `"x" is no format of a manifest`},
+		"no signer":          {order(func(o *provisioning.ImportOrder) { o.Signers = "" }), "InvalidRequest", "a Microchip manifest is signed; give the certificate of its signer"},
+		"a signer of no PEM": {order(func(o *provisioning.ImportOrder) { o.Signers = "x" }), "InvalidRequest", "the signer's certificate is not in PEM"},
+		"an unknown case":    {order(func(o *provisioning.ImportOrder) { o.NameCase = "x" }), "InvalidRequest", `"x" is no letter case; there are as-is, upper and lower`},
 		"certificates of a type that is none": {order(func(o *provisioning.ImportOrder) { o.Format, o.Certificates = manifest.Infineon, "E0E3" }), "InvalidRequest",
 			`"E0E3" is no type of certificates; there are E0E0, E0E1, E0E2`},
 		"certificates of a type elsewhere": {order(func(o *provisioning.ImportOrder) { o.Certificates = "E0E0" }), "InvalidRequest",
@@ -314,7 +316,9 @@ func TestImportJobIsRefused(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	same(t, 0, h.manifests())
-	inS3 := order(func(o *provisioning.ImportOrder) { o.Source = provisioning.Source{Bucket: "b", Key: "in", RoleARN: "r"} })
+	inS3 := order(func(o *provisioning.ImportOrder) {
+		o.Source = provisioning.Source{Bucket: "b", Key: "in", RoleARN: "r"}
+	})
 	_, err = h.StartImport(t.Context(), inS3, nil)
 	wants(t, err, "NotImplemented", "this server is not connected to S3; upload the manifest")
 	_, err = h.OpenImport(t.Context(), inS3)

@@ -183,7 +183,7 @@ func takeOver(t *testing.T, ca *pki.Authority, address string, end func(first *n
 		}
 		time.Sleep(time.Millisecond)
 	}
-	close(c.files.pass) // now the first server sees the other half
+	close(c.files.pass)                                // now the first server sees the other half
 	for errors.Is(err, lease.ErrTaken) || err == nil { // it has no lease to give back, but holds its name until it has let go
 		var again *lease.Held
 		if again, err = first.leases.Take(t.Context(), "registration-task/"+task.ID); err == nil {

@@ -10,6 +10,11 @@ import (
 type Action struct {
 }
 
+// CompleteManifestUploadRequest is the input of CompleteManifestUpload, POST /thingd/manifest-imports/{importId}/upload.
+type CompleteManifestUploadRequest struct {
+	ImportId string `json:"importId,omitzero" wire:"uri,required"`
+}
+
 // CreateAccountRequest is the input of CreateAccount, POST /thingd/accounts.
 type CreateAccountRequest struct {
 	AccountId string `json:"accountId,omitzero" wire:"required,shape=AccountId"`
@@ -45,6 +50,15 @@ type DeleteIntegrationRequest struct {
 type DeleteIntegrationResponse struct {
 }
 
+// DeleteManifestImportRequest is the input of DeleteManifestImport, DELETE /thingd/manifest-imports/{importId}.
+type DeleteManifestImportRequest struct {
+	ImportId string `json:"importId,omitzero" wire:"uri,required"`
+}
+
+// DeleteManifestImportResponse is the output of DeleteManifestImport.
+type DeleteManifestImportResponse struct {
+}
+
 // DescribeIntegrationRequest is the input of DescribeIntegration, GET /thingd/integrations/{integrationId}.
 type DescribeIntegrationRequest struct {
 	IntegrationId string `json:"integrationId,omitzero" wire:"uri,required"`
@@ -53,6 +67,16 @@ type DescribeIntegrationRequest struct {
 // DescribeIntegrationResponse is the output of UpdateIntegration.
 type DescribeIntegrationResponse struct {
 	Integration *Integration `json:"integration,omitzero"`
+}
+
+// DescribeManifestImportRequest is the input of DescribeManifestImport, GET /thingd/manifest-imports/{importId}.
+type DescribeManifestImportRequest struct {
+	ImportId string `json:"importId,omitzero" wire:"uri,required"`
+}
+
+// DescribeManifestImportResponse is the output of StartManifestImport.
+type DescribeManifestImportResponse struct {
+	ManifestImport *ManifestImport `json:"manifestImport,omitzero"`
 }
 
 // Event is a member of ListEventsResponse.
@@ -226,6 +250,32 @@ type ListIntegrationsResponse struct {
 	NextToken    string        `json:"nextToken,omitzero"`
 }
 
+// ListManifestImportEntriesRequest is the input of ListManifestImportEntries, GET /thingd/manifest-imports/{importId}/entries.
+type ListManifestImportEntriesRequest struct {
+	ImportId   string `json:"importId,omitzero" wire:"uri,required"`
+	Result     string `json:"result,omitzero" wire:"query,shape=EntryResult"`
+	NextToken  string `json:"nextToken,omitzero" wire:"query"`
+	MaxResults *int   `json:"maxResults,omitzero" wire:"query,shape=MaxResults"`
+}
+
+// ListManifestImportEntriesResponse is the output of ListManifestImportEntries.
+type ListManifestImportEntriesResponse struct {
+	Entries   []ManifestEntry `json:"entries,omitzero"`
+	NextToken string          `json:"nextToken,omitzero"`
+}
+
+// ListManifestImportsRequest is the input of ListManifestImports, GET /thingd/manifest-imports.
+type ListManifestImportsRequest struct {
+	NextToken  string `json:"nextToken,omitzero" wire:"query"`
+	MaxResults *int   `json:"maxResults,omitzero" wire:"query,shape=MaxResults"`
+}
+
+// ListManifestImportsResponse is the output of ListManifestImports.
+type ListManifestImportsResponse struct {
+	ManifestImports []ManifestImport `json:"manifestImports,omitzero"`
+	NextToken       string           `json:"nextToken,omitzero"`
+}
+
 // ListRuleFiringsRequest is the input of ListRuleFirings, GET /thingd/rules/{ruleName}/firings.
 type ListRuleFiringsRequest struct {
 	RuleName string `json:"ruleName,omitzero" wire:"uri,required"`
@@ -237,6 +287,41 @@ type ListRuleFiringsResponse struct {
 	Counts  *RuleCounts `json:"counts,omitzero"`
 }
 
+// ManifestEntry is a member of ListManifestImportEntriesResponse.
+type ManifestEntry struct {
+	Number         *int   `json:"number,omitzero"`
+	Id             string `json:"id,omitzero"`
+	Result         string `json:"result,omitzero" wire:"shape=EntryResult"`
+	ThingName      string `json:"thingName,omitzero"`
+	CertificateArn string `json:"certificateArn,omitzero"`
+	Error          string `json:"error,omitzero"`
+}
+
+// ManifestImport is a member of DescribeManifestImportResponse, ListManifestImportsResponse.
+type ManifestImport struct {
+	ImportId           string `json:"importId,omitzero"`
+	Format             string `json:"format,omitzero"`
+	FileName           string `json:"fileName,omitzero"`
+	PolicyName         string `json:"policyName,omitzero"`
+	ThingTypeName      string `json:"thingTypeName,omitzero"`
+	ThingGroupName     string `json:"thingGroupName,omitzero"`
+	NameCase           string `json:"nameCase,omitzero"`
+	CertificateType    string `json:"certificateType,omitzero"`
+	InputFileBucket    string `json:"inputFileBucket,omitzero"`
+	InputFileKey       string `json:"inputFileKey,omitzero"`
+	RoleArn            string `json:"roleArn,omitzero"`
+	Status             string `json:"status,omitzero"`
+	Message            string `json:"message,omitzero"`
+	PercentageProgress *int   `json:"percentageProgress,omitzero"`
+	RegisteredCount    *int   `json:"registeredCount,omitzero"`
+	UnchangedCount     *int   `json:"unchangedCount,omitzero"`
+	FailureCount       *int   `json:"failureCount,omitzero"`
+	SizeBytes          *int64 `json:"sizeBytes,omitzero"`
+	ReadBytes          *int64 `json:"readBytes,omitzero"`
+	CreatedAt          *int64 `json:"createdAt,omitzero"`
+	UpdatedAt          *int64 `json:"updatedAt,omitzero"`
+}
+
 // RuleCounts is a member of ListRuleFiringsResponse.
 type RuleCounts struct {
 	TopicMatch      *int64 `json:"topicMatch,omitzero"`
@@ -246,6 +331,30 @@ type RuleCounts struct {
 	Dropped         *int64 `json:"dropped,omitzero"`
 	Waiting         *int64 `json:"waiting,omitzero"`
 	StatementFailed *int64 `json:"statementFailed,omitzero"`
+}
+
+// StartManifestImportRequest is the input of StartManifestImport, POST /thingd/manifest-imports.
+type StartManifestImportRequest struct {
+	Format          string `json:"format,omitzero" wire:"required"`
+	FileName        string `json:"fileName,omitzero"`
+	Signers         string `json:"signers,omitzero"`
+	PolicyName      string `json:"policyName,omitzero"`
+	ThingTypeName   string `json:"thingTypeName,omitzero"`
+	ThingGroupName  string `json:"thingGroupName,omitzero"`
+	NameCase        string `json:"nameCase,omitzero"`
+	CertificateType string `json:"certificateType,omitzero"`
+	InputFileBucket string `json:"inputFileBucket,omitzero"`
+	InputFileKey    string `json:"inputFileKey,omitzero"`
+	RoleArn         string `json:"roleArn,omitzero"`
+}
+
+// StopManifestImportRequest is the input of StopManifestImport, PUT /thingd/manifest-imports/{importId}/cancel.
+type StopManifestImportRequest struct {
+	ImportId string `json:"importId,omitzero" wire:"uri,required"`
+}
+
+// StopManifestImportResponse is the output of StopManifestImport.
+type StopManifestImportResponse struct {
 }
 
 // TestTopicRuleRequest is the input of TestTopicRule, POST /thingd/rules/test.
@@ -288,6 +397,17 @@ type TestedAction struct {
 type UpdateIntegrationRequest struct {
 	IntegrationId string               `json:"integrationId,omitzero" wire:"uri,required"`
 	Settings      *IntegrationSettings `json:"settings,omitzero" wire:"required"`
+}
+
+// UploadManifestPartRequest is the input of UploadManifestPart, PUT /thingd/manifest-imports/{importId}/parts/{partNumber}.
+type UploadManifestPartRequest struct {
+	ImportId   string `json:"importId,omitzero" wire:"uri,required"`
+	PartNumber int    `json:"partNumber,omitzero" wire:"uri,required"`
+	Data       []byte `json:"data,omitzero" wire:"payload"`
+}
+
+// UploadManifestPartResponse is the output of UploadManifestPart.
+type UploadManifestPartResponse struct {
 }
 
 // Variable is a member of Event.

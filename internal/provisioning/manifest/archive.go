@@ -96,7 +96,7 @@ func (a *archive) readSevenZip(r io.ReaderAt, size int64, mayHoldOthers bool) er
 		}
 		return a.readBundle(files)
 	}
-	return files.Each(func(f sevenzip.File) bool { return isCertificateFile(f.Name) }, a.certificate)
+	return files.Each(func(f sevenzip.File) bool { return IsCertificateFile(f.Name) }, a.certificate)
 }
 
 func isArchive(f sevenzip.File) bool { return strings.EqualFold(path.Ext(f.Name), ".7z") }

@@ -114,7 +114,7 @@ func ReadFolder(folder fs.FS) iter.Seq2[Element, error] {
 	return func(yield func(Element, error) bool) {
 		number := 0
 		err := fs.WalkDir(folder, ".", func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !isCertificateFile(path) {
+			if err != nil || entry.IsDir() || !IsCertificateFile(path) {
 				return err
 			}
 			number++
@@ -134,7 +134,9 @@ func ReadFolder(folder fs.FS) iter.Seq2[Element, error] {
 	}
 }
 
-func isCertificateFile(path string) bool {
+// IsCertificateFile says whether a file of a folder or archive is named like a
+// certificate.
+func IsCertificateFile(path string) bool {
 	dot := strings.LastIndexByte(path, '.')
 	return dot >= 0 && slices.Contains([]string{".pem", ".crt", ".cer"}, strings.ToLower(path[dot:]))
 }
