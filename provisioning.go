@@ -47,12 +47,12 @@ var _ provisioning.Objects = taskFiles{}
 // task, whose ARN is aws:SourceArn there (its form is unconfirmed), and must be
 // allowed to read. A foreign S3 that comes with an access key of its own does not know our roles; it
 // decides by that key.
-func (f taskFiles) Get(ctx context.Context, task, bucket, key, roleARN string) (provisioning.Object, error) {
+func (f taskFiles) Get(ctx context.Context, jobARN, bucket, key, roleARN string) (provisioning.Object, error) {
 	place := f.place()
 	signer := place.Credentials
 	if signer.AccessKeyID == "" {
 		c, err := f.s.iam.AssumeForService(ctx, iam.ServiceOrder{
-			RoleARN: roleARN, Service: ruleService, SourceARN: f.s.scope.IoT("thingregistrationtask", task), SessionName: "registration",
+			RoleARN: roleARN, Service: ruleService, SourceARN: jobARN, SessionName: "registration",
 		})
 		if err != nil {
 			return provisioning.Object{}, err

@@ -14,9 +14,9 @@ import (
 
 // Objects holds files under buckets and keys, as S3 does.
 type Objects interface {
-	// Get opens a file for a task. The role is the one that the task's owner named
-	// for reading it.
-	Get(ctx context.Context, task, bucket, key, roleARN string) (Object, error)
+	// Get opens a file for a task or import, by its ARN. The role is the one that its
+	// owner named for reading it.
+	Get(ctx context.Context, jobARN, bucket, key, roleARN string) (Object, error)
 	// Put writes a file, as the account itself: a role that may read the input
 	// need not be allowed to write.
 	Put(ctx context.Context, bucket, key string, body io.ReadSeeker) error

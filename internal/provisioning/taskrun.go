@@ -99,7 +99,7 @@ func (r *run) recall(ctx context.Context) error {
 // open opens the input. Line numbers say which lines were done, so an input that
 // was changed meanwhile cannot be gone on with.
 func (r *run) open(ctx context.Context) (io.ReadCloser, error) {
-	input, err := r.objects.Get(ctx, r.task.ID, r.task.Bucket, r.task.Key, r.task.RoleARN)
+	input, err := r.objects.Get(ctx, r.scope.IoT("thingregistrationtask", r.task.ID), r.task.Bucket, r.task.Key, r.task.RoleARN)
 	if err != nil {
 		return nil, fmt.Errorf("the input cannot be read: %w", err)
 	}

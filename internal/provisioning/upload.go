@@ -121,7 +121,7 @@ func (r *importRun) fetch(ctx context.Context) error {
 	if r.objects == nil {
 		return errors.New("this server is not connected to S3")
 	}
-	object, err := r.objects.Get(ctx, from.Bucket, from.Key, from.RoleARN)
+	object, err := r.objects.Get(ctx, r.scope.IoT("manifestimport", r.job.ID), from.Bucket, from.Key, from.RoleARN)
 	if err != nil {
 		return fmt.Errorf("the manifest cannot be read: %w", err)
 	}

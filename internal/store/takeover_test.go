@@ -88,7 +88,7 @@ type files struct {
 	reports map[string]string
 }
 
-func (f *files) Get(context.Context, string, string, string) (provisioning.Object, error) {
+func (f *files) Get(context.Context, string, string, string, string) (provisioning.Object, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	body := io.Reader(strings.NewReader(f.input))
