@@ -21,6 +21,10 @@ type Connection struct {
 	// is. It must be attached to the principal to count.
 	ThingName string
 
+	// SocketInformation is whether a GetConnection asks for addresses: "true" or
+	// "false"; "" for all else.
+	SocketInformation string
+
 	// Decider decides instead of attached IoT policies: a *policy.Set of the
 	// documents that a custom authorizer returned, or whoever knows the policies
 	// of an IAM identity. nil: the attached policies decide.

@@ -64,6 +64,8 @@ func (w *world) connectionValue(key string) []string {
 		return when(true, p.ServerName)
 	case policy.KeyCertificateID:
 		return when(p.Kind == policy.ByCertificate, p.ID)
+	case policy.KeySocketInformation:
+		return when(true, c.SocketInformation)
 	case policy.KeyUserAgent:
 		return when(true, p.UserAgent)
 	case policy.KeySecureTransport:

@@ -16,9 +16,6 @@ func (a *IoTData) DeleteConnection(ctx context.Context, in *iotdata.DeleteConnec
 	return a.Broker.Disconnect(ctx, in.ClientId, isTrue(in.CleanSession), isTrue(in.PreventWillMessage))
 }
 
-// leftKept is how long a client that went away is still described.
-const leftKept = 30 * time.Minute
-
 // GetConnection tells what is known of a client.
 func (a *IoTData) GetConnection(_ context.Context, in *iotdata.GetConnectionRequest) (*iotdata.GetConnectionResponse, error) {
 	c, ok := a.Broker.Connection(in.ClientId)
@@ -32,7 +29,7 @@ func (a *IoTData) GetConnection(_ context.Context, in *iotdata.GetConnectionRequ
 	if c.Connected {
 		out.KeepAliveDuration = new(int(c.KeepAlive / time.Second))
 		out.ConnectedSince = new(c.ConnectedSince.UnixMilli())
-	} else if a.Now().Sub(c.Left) <= leftKept {
+	} else if a.Now().Sub(c.Left) <= broker.LeftKept {
 		out.DisconnectedSince = new(c.Left.UnixMilli())
 		out.DisconnectReason = c.DisconnectReason
 	}

@@ -38,12 +38,15 @@ type Connection struct {
 }
 
 // Connection gives what is known of a client ID, as GetConnection does. ok is
-// false when it is neither connected nor has a session.
+// false when it is neither connected nor has a session, nor went away not long ago.
 func (b *Broker) Connection(clientID string) (Connection, bool) {
-	s := b.session(clientID)
+	b.mu.Lock()
+	s := b.sessions[clientID]
 	if s == nil {
-		return Connection{}, false
+		defer b.mu.Unlock()
+		return b.versions.left(clientID, b.Now())
 	}
+	b.mu.Unlock()
 	return s.describe(), true
 }
 

@@ -132,6 +132,19 @@ func TestConnectionIsDescribed(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || !ok {
 		t.Errorf("away (-want +got):\n%s", diff)
 	}
+	w.clock.move(time.Second)
+	if err := w.broker.Disconnect(context.Background(), "car", true, false); err != nil {
+		t.Fatal(err)
+	}
+	got, ok = w.broker.Connection("car")
+	want = broker.Connection{ClientID: "car", Left: w.clock.Now().Add(-time.Second), DisconnectReason: "API_INITIATED_DISCONNECT"}
+	if diff := cmp.Diff(want, got); diff != "" || !ok {
+		t.Errorf("without a session (-want +got):\n%s", diff)
+	}
+	w.clock.move(broker.LeftKept)
+	if got, ok := w.broker.Connection("car"); ok {
+		t.Errorf("long gone: %+v", got)
+	}
 	if _, ok := w.broker.Connection("nobody"); ok {
 		t.Error("nobody is known")
 	}

@@ -35,7 +35,7 @@ func (c *conn) announceConnected() {
 
 func (b *Broker) announceDisconnected(c *conn, e ending) {
 	b.mu.Lock()
-	b.versions.leave(c.clientID, c.number, b.Now())
+	b.versions.leave(c, e.disconnect, b.Now())
 	b.mu.Unlock()
 	event := c.lifecycle("disconnected")
 	initiated := e.disconnect == why.ClientInitiated

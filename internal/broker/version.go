@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"time"
+
+	"thingd/internal/why"
 )
 
 // versions gives the version numbers of clients' lifecycle events: they grow with
@@ -24,6 +26,10 @@ type versions struct {
 type version struct {
 	next int64     // of the next connection
 	left time.Time // zero while connected
+
+	// How the last connection ended, for GetConnection.
+	why   why.Disconnect
+	clean bool // its session ended with it
 }
 
 const (
@@ -79,9 +85,22 @@ func (v *versions) first(s *session, now time.Time) int64 {
 	return 0
 }
 
-// leave notes when a client's connection ended.
-func (v *versions) leave(clientID string, number int64, now time.Time) {
-	v.clients[clientID] = version{number + 1, now}
+// leave notes when a client's connection ended, and how.
+func (v *versions) leave(c *conn, how why.Disconnect, now time.Time) {
+	v.clients[c.clientID] = version{c.number + 1, now, how, !c.session.persistent.Load()}
+}
+
+// LeftKept is how long it is known when and why a client went away. (AWS IoT Core:
+// GetConnection)
+const LeftKept = 30 * time.Minute
+
+// left describes a client without a session that went away not long ago.
+func (v *versions) left(clientID string, now time.Time) (Connection, bool) {
+	c, ok := v.clients[clientID]
+	if !ok || c.left.IsZero() || now.Sub(c.left) > LeftKept {
+		return Connection{}, false
+	}
+	return Connection{ClientID: clientID, CleanSession: c.clean, Left: c.left, DisconnectReason: string(c.why)}, true
 }
 
 // expire forgets a client that was away for long; one whose session waits still

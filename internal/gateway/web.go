@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,6 +136,9 @@ func (a *Authorizer) outOfDomain(p *peer, proof string) bool {
 func (a *Authorizer) decide(ctx context.Context, p *peer, call wire.Call, c access.Connection, err error) error {
 	if err != nil {
 		return err
+	}
+	if in, ok := call.Input.(*iotdata.GetConnectionRequest); ok {
+		c.SocketInformation = strconv.FormatBool(in.IncludeSocketInformation != nil && *in.IncludeSocketInformation)
 	}
 	subject, err := a.Guard.Access.Open(ctx, c)
 	if err != nil {

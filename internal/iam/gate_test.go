@@ -198,6 +198,24 @@ func TestGateConditions(t *testing.T) {
 			wantCode(t, gate.Authorize(t.Context(), caller, call(t, iot.Service, "ListThings", &iot.ListThingsRequest{})), test.code)
 		})
 	}
+	_, key = h.user(t, "bob", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:GetConnection","Resource":"*",
+		"Condition":{"Bool":{"iot:IncludeSocketInformation":"false"}}}]}`)
+	for _, test := range []struct {
+		name    string
+		sockets *bool
+		code    fault.Code
+	}{{"ok/GetConnection", nil, ""}, {"refused/GetConnection with addresses", new(true), fault.CodeAccessDenied}} {
+		t.Run(test.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "https://localhost/connections/a", nil)
+			sigv4.Sign(r, nil, sigv4.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}, "iotdata", "us-east-1", start)
+			caller, err := gate.Authenticate(t.Context(), r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := &iotdata.GetConnectionRequest{ClientId: "a", IncludeSocketInformation: test.sockets}
+			wantCode(t, gate.Authorize(t.Context(), caller, call(t, iotdata.Service, "GetConnection", in)), test.code)
+		})
+	}
 	t.Run("refused/no access key", func(t *testing.T) {
 		err := gate.Authorize(t.Context(), wire.Caller{Kind: wire.Certificate}, call(t, iot.Service, "ListThings", &iot.ListThingsRequest{}))
 		wantCode(t, err, fault.CodeAccessDenied)

@@ -36,6 +36,7 @@ const (
 	KeyThingIsAttached   = "iot:connection.thing.isattached"
 	KeyConnectAttributes = "iot:connectattributes"
 	KeyLastWillTopic     = "iot:lastwilltopic"
+	KeySocketInformation = "iot:includesocketinformation"
 	KeySubject           = "iot:certificate.subject."
 	KeyIssuer            = "iot:certificate.issuer."
 	KeyCurrentTime       = "aws:currenttime"
