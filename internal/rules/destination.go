@@ -129,16 +129,18 @@ func (s *Service) Destination(ctx context.Context, name string) (Destination, er
 	}
 	var d Destination
 	err = s.store.View(ctx, func(tx Tx) (err error) {
-		d, err = existingDestination(tx, id)
+		d, err = s.existingDestination(tx, id)
 		return err
 	})
 	return d.at(s.now()), err
 }
 
-func existingDestination(tx Tx, id string) (Destination, error) {
+// existingDestination refuses as AWS does where there is none: the tools that keep
+// infrastructure know the sentence.
+func (s *Service) existingDestination(tx Tx, id string) (Destination, error) {
 	d, found, err := tx.Destination(id)
 	if err == nil && !found {
-		err = fault.InvalidRequest("Topic rule destination %s does not exist", id)
+		err = fault.New(fault.CodeUnauthorized, "Access to TopicRuleDestination '%s' was denied", s.DestinationARN(Destination{ID: id}))
 	}
 	return d, err
 }
@@ -176,7 +178,7 @@ func (s *Service) UpdateDestination(ctx context.Context, name string, to Status)
 	var d Destination
 	token := ""
 	err = s.store.Update(ctx, func(tx Tx) error {
-		if d, err = existingDestination(tx, id); err != nil {
+		if d, err = s.existingDestination(tx, id); err != nil {
 			return err
 		}
 		d = d.at(s.now())
@@ -215,7 +217,7 @@ func (s *Service) DeleteDestination(ctx context.Context, name string) error {
 		return err
 	}
 	err = s.store.Update(ctx, func(tx Tx) error {
-		if _, err := existingDestination(tx, id); err != nil {
+		if _, err := s.existingDestination(tx, id); err != nil {
 			return err
 		}
 		return tx.DeleteDestination(id)

@@ -115,8 +115,10 @@ func TestStatusesOfDestinations(t *testing.T) {
 	if diff := cmp.Diff([]rules.Destination{vpc}, all); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
-	for _, name := range []string{"x", "arn:aws:iot:eu-west-1:111122223333:rule/r", h.DestinationARN(hook)} {
-		if _, err := h.Destination(h.ctx, name); !fault.Is(err, fault.CodeInvalidRequest) {
+	for name, code := range map[string]fault.Code{
+		"x": fault.CodeInvalidRequest, "arn:aws:iot:eu-west-1:111122223333:rule/r": fault.CodeInvalidRequest, h.DestinationARN(hook): fault.CodeUnauthorized,
+	} {
+		if _, err := h.Destination(h.ctx, name); !fault.Is(err, code) {
 			t.Error(name, err)
 		}
 	}
