@@ -10,6 +10,7 @@ package audit
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,6 +136,9 @@ func clip(e Entry) Entry {
 	return e
 }
 
+// plain leaves out of a question what no entry has and not every database takes.
+func plain(text string) string { return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "") }
+
 func cut(text string) string {
 	if len(text) > textMax {
 		return text[:textMax] + "…"
@@ -219,6 +223,7 @@ func (l *Log) Recent(ctx context.Context, q Query) (page []Entry, next int64, er
 		limit = min(q.Limit, limitMax)
 	}
 	q.Limit = limit + 1
+	q.Who, q.About = plain(q.Who), plain(q.About)
 	page, err = l.config.Store.Recent(ctx, q)
 	if err != nil || len(page) <= limit {
 		return page, 0, err

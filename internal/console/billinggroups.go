@@ -59,15 +59,11 @@ func billingGroupPath(name string) string { return Root + "billinggroups/" + url
 type billingGroupPage struct {
 	registry.BillingGroup
 	tagged
-	ARN    string
-	Things []string
-	Next   string
-	First  bool
-	Names  []string // of things to choose from
+	Part groupPart
 }
 
 func (v *visit) billingGroup() error {
-	name, token := v.r.PathValue("name"), v.query("token")
+	name := v.r.PathValue("name")
 	if err := v.mayIoT("DescribeBillingGroup", "billinggroup", name); err != nil {
 		return err
 	}
@@ -75,16 +71,16 @@ func (v *visit) billingGroup() error {
 	if err != nil {
 		return err
 	}
-	page := billingGroupPage{BillingGroup: found, ARN: v.Registry.ARN("billinggroup", name), First: token == ""}
-	if page.Things, page.Next, err = v.Registry.ThingsInBillingGroup(v.r.Context(), name, registry.Page{Token: token}); err != nil {
-		return err
-	}
-	all, err := v.thingNames()
+	page := billingGroupPage{BillingGroup: found, Part: groupPart{
+		Path: billingGroupPath(name), ARN: v.Registry.ARN("billinggroup", name), Created: found.Created, Version: found.Version,
+	}}
+	err = v.members(&page.Part, func(at registry.Page) ([]string, string, error) {
+		return v.Registry.ThingsInBillingGroup(v.r.Context(), name, at)
+	})
 	if err != nil {
 		return err
 	}
-	page.Names = without(all, page.Things)
-	if page.tagged, err = v.tagged(page.ARN); err != nil {
+	if page.tagged, err = v.tagged(page.Part.ARN); err != nil {
 		return err
 	}
 	return v.render("billinggroup", page)

@@ -35,7 +35,7 @@ func TestOnlyTheStateOfAnEditedShadowIsSent(t *testing.T) {
 		t.Errorf("version %d, state (-want +got):\n%s", got.Version, diff)
 	}
 	for name, bad := range map[string]string{"no JSON": "{", "no state": `{"desired":{}}`, "state is no object": `{"state":1}`} {
-		if body := b.post(t, path, url.Values{"document": {bad}}, http.StatusBadRequest); !strings.Contains(body, `class="problem"`) {
+		if body := b.post(t, path, url.Values{"document": {bad}}, http.StatusBadRequest); !strings.Contains(body, `class="problem below"`) {
 			t.Errorf("%s: the page does not say what is wrong", name)
 		}
 	}

@@ -12,6 +12,24 @@ type destinationsPage struct {
 	Destinations []destinationRow
 	Next         string // the ID after which the next page begins
 	First        bool
+	Form         destinationForm
+}
+
+// destinationForm is what was filled in, and what is wrong in which field.
+type destinationForm struct {
+	URL, VPC, Subnets, Groups, Role, Token string
+	Field, Problem                         string
+}
+
+// Wrong says whether a field has the mistake.
+func (f destinationForm) Wrong(field string) bool { return f.Field == field }
+
+// Below is what is wrong with a field; "" where nothing is.
+func (f destinationForm) Below(field string) string {
+	if f.Wrong(field) {
+		return f.Problem
+	}
+	return ""
 }
 
 type destinationRow struct {
@@ -26,23 +44,30 @@ func (d destinationRow) Confirmed() bool {
 
 const destinationsSize = 50 // of a page
 
-func (v *visit) destinations() error {
-	if err := v.may("iot:ListTopicRuleDestinations", "*"); err != nil {
+func (v *visit) destinations() error { return v.listDestinations("", nil) }
+
+// listDestinations shows the list and, with a problem, the form of the field that
+// has it as it was filled in.
+func (v *visit) listDestinations(field string, problem error) error {
+	if err := v.list("iot:ListTopicRuleDestinations", problem); err != nil {
 		return err
 	}
+	said := v.outcomeOf(problem)
 	after := v.query("token")
 	list, err := v.Rules.Destinations(v.r.Context(), after, destinationsSize+1)
 	if err != nil {
 		return err
 	}
-	page := destinationsPage{First: after == ""}
+	page := destinationsPage{First: after == "", Form: destinationForm{
+		v.form("url"), v.form("vpc"), v.form("subnets"), v.form("groups"), v.form("role"), v.form("token"), field, said.Problem,
+	}}
 	if len(list) > destinationsSize {
 		list, page.Next = list[:destinationsSize], list[destinationsSize-1].ID
 	}
 	for _, one := range list {
 		page.Destinations = append(page.Destinations, destinationRow{one, v.Rules.DestinationARN(one)})
 	}
-	return v.render("destinations", page)
+	return v.renderWith(said.Status, "destinations", page)
 }
 
 // createDestination adds a URL, whose owner is asked to confirm, or a private
@@ -51,13 +76,14 @@ func (v *visit) createDestination() error {
 	if err := v.may("iot:CreateTopicRuleDestination", "*"); err != nil {
 		return err
 	}
-	wanted := rules.Destination{URL: v.form("url")}
+	field, wanted := "url", rules.Destination{URL: v.form("url")}
 	if id := v.form("vpc"); id != "" {
+		field = "vpc"
 		wanted.VPC = &rules.VPC{ID: id, SubnetIDs: listOf(v.form("subnets")), SecurityGroups: listOf(v.form("groups")), RoleARN: v.form("role")}
 	}
 	made, err := v.Rules.CreateDestination(v.r.Context(), wanted)
 	if err != nil {
-		return err
+		return v.listDestinations(field, err)
 	}
 	v.note("destination", v.Rules.DestinationARN(made))
 	if made.URL != "" {
@@ -77,7 +103,7 @@ func (v *visit) confirmDestination() error {
 		return err
 	}
 	if err := v.Rules.ConfirmDestination(v.r.Context(), v.form("token")); err != nil {
-		return err
+		return v.listDestinations("token", err)
 	}
 	return v.to(Root+"destinations", "destination.confirmed")
 }

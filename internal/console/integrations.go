@@ -66,6 +66,14 @@ func (f integrationFields) Port() string { return f.integrationForm.Port }
 // Wrong says whether a field has the mistake.
 func (f integrationFields) Wrong(field string) bool { return f.Field == field }
 
+// Below is what is wrong with a field, to be said below it; "" where nothing is.
+func (f integrationFields) Below(field string) string {
+	if f.Wrong(field) {
+		return f.Problem
+	}
+	return ""
+}
+
 // newIntegration shows the form with the document's own example left to the
 // placeholders.
 func (v *visit) newIntegration() error {

@@ -172,15 +172,20 @@ type copied struct {
 // Copied gives it.
 func (v *view) Copied(text string) copied { return copied{v, text} }
 
-// deleting is the button that deletes what a page is about.
+// deleting is the button that deletes what a page is about, after a question.
 type deleting struct {
 	*view
-	Action string
+	Action, Question string
 }
 
 // Deleting gives the button; path is that of the list, with a slash at its end.
 func (v *view) Deleting(path, name string) deleting {
-	return deleting{v, path + url.PathEscape(name) + "/delete"}
+	return v.DeletingAsk(path, name, v.T("delete.sure"))
+}
+
+// DeletingAsk is Deleting with a question that says what goes too.
+func (v *view) DeletingAsk(path, name, question string) deleting {
+	return deleting{v, path + url.PathEscape(name) + "/delete", question}
 }
 
 // filter is the search field of a list.

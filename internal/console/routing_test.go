@@ -312,3 +312,48 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements http.RoundTripper.
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A form that was refused says so at its field, and keeps what was typed.
+func TestMistakesInRoutingFormsStandAtTheirFields(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	rule := url.Values{"name": {"r1"}, "sql": {"SELECT * FROM 'a'"}, "version": {"2016-03-23"}, "description": {"d & e"}, "do": {"create"}}
+	b.post(t, "/console/rules", rule, http.StatusOK)
+	body := b.post(t, "/console/rules", rule, http.StatusConflict)
+	has(t, body, `name="name" value="r1" required`, `aria-invalid="true" autofocus><p class="problem below"`, "d &amp; e")
+	rule.Set("sql", "SELECT FROM")
+	rule.Set("name", "r2")
+	body = b.post(t, "/console/rules", rule, http.StatusBadRequest)
+	has(t, body, `value="r2"`, "SELECT FROM</textarea>")
+	lacks(t, body, "hidden></p>", `class="problem below"`)
+
+	body = b.post(t, "/console/destinations", url.Values{"url": {"ftp://x"}}, http.StatusBadRequest)
+	has(t, body, `value="ftp://x"`, `aria-invalid="true" autofocus><p class="problem below"`)
+	has(t, b.post(t, "/console/destinations/confirm", url.Values{"token": {"nothing"}}, http.StatusBadRequest), `value="nothing"`, `class="problem below"`)
+	body = b.post(t, "/console/buckets", url.Values{"name": {"No"}}, http.StatusBadRequest)
+	has(t, body, `value="No"`, `aria-invalid="true"><p class="problem below"`)
+	for _, deed := range strings.Split(h.log.String(), "\n") {
+		if strings.Contains(deed, "a change was made") && !strings.Contains(deed, "name=r1") && !strings.Contains(deed, "rule=r1") {
+			t.Errorf("a refused form counts as a change: %s", deed)
+		}
+	}
+}
+
+func TestRulesAreFoundByTheirBeginning(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	for _, name := range []string{"a", "pump", "pump_2", "pumq"} {
+		b.post(t, "/console/rules", url.Values{"name": {name}, "sql": {"SELECT * FROM 'a'"}, "version": {"2016-03-23"}, "do": {"create"}}, http.StatusOK)
+	}
+	body := b.get(t, "/console/rules?q=pump", http.StatusOK)
+	has(t, body, `href="/console/rules/pump"`, `href="/console/rules/pump_2"`)
+	lacks(t, body, `href="/console/rules/a"`, `href="/console/rules/pumq"`)
+	lacks(t, b.get(t, "/console/rules?q=pump&token=pump", http.StatusOK), `href="/console/rules/pump"`)
+	for _, odd := range []string{"zz", "%ff", "%00", "é"} {
+		has(t, b.get(t, "/console/rules?q="+odd, http.StatusOK), "No rule begins so")
+	}
+	has(t, b.get(t, "/console/audit?about=%ff%00&who=%ff", http.StatusOK), "rules")
+	body = b.get(t, "/console/sql?q=HALF", http.StatusOK)
+	has(t, body, "round(x)")
+	lacks(t, body, "sqrt(x)")
+}

@@ -29,7 +29,7 @@ type ruleForm struct {
 	Result                 *rules.TrialResult
 	Output                 string
 	TrialNote              string // why the actions were not tried
-	Problem                string
+	Problem, Field         string // what is wrong and, where one field has it, which: name, sql
 
 	// To choose from.
 	Kinds    []actionKind
@@ -318,13 +318,28 @@ func (v *visit) writeRule() error {
 		return err
 	}
 	if err := v.keepRule(form); err != nil {
-		form.Problem, v.refused = v.sentence(err), err
+		form.Problem, form.Field, v.refused = v.sentence(err), form.fieldOf(err), err
 		return v.renderRule(statusOf(err), form)
 	}
 	if form.Old {
 		return v.to(rulePath(form.Name), "saved")
 	}
 	return v.to(rulePath(form.Name), "created.named", form.Name)
+}
+
+// fieldOf finds the field that has the mistake; "" for an action's.
+func (f ruleForm) fieldOf(problem error) string {
+	version, err := iotsql.ParseVersion(f.Version)
+	if err == nil {
+		_, err = iotsql.Parse(f.SQL, version)
+	}
+	switch {
+	case fault.Is(problem, fault.CodeAlreadyExists):
+		return "name"
+	case err != nil:
+		return "sql"
+	}
+	return ""
 }
 
 func (v *visit) keepRule(form ruleForm) error {

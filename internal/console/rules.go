@@ -3,6 +3,7 @@ package console
 import (
 	"net/url"
 	"slices"
+	"strings"
 
 	"thingd/internal/fault"
 	"thingd/internal/rules"
@@ -11,9 +12,10 @@ import (
 
 // rulesPage is a part of the list.
 type rulesPage struct {
-	Rules []ruleRow
-	Next  string // the name after which the next page begins
-	First bool
+	Search string
+	Rules  []ruleRow
+	Next   string // the name after which the next page begins
+	First  bool
 }
 
 // ruleRow is a rule in the list, with the kinds of its actions.
@@ -29,11 +31,14 @@ func (v *visit) rules() error {
 		return err
 	}
 	after := v.query("token")
-	list, err := v.Rules.List(v.r.Context(), rules.RuleFilter{After: after, Limit: rulesSize + 1})
-	if err != nil {
-		return err
+	page := rulesPage{Search: v.query("q"), First: after == ""}
+	var list []rules.Rule
+	if mayBegin(page.Search) {
+		var err error
+		if list, err = v.Rules.List(v.r.Context(), rules.RuleFilter{Prefix: page.Search, After: after, Limit: rulesSize + 1}); err != nil {
+			return err
+		}
 	}
-	page := rulesPage{First: after == ""}
 	if len(list) > rulesSize {
 		list, page.Next = list[:rulesSize], list[rulesSize-1].Name
 	}
@@ -57,7 +62,24 @@ func (v *visit) sqlReference() error {
 	if err := v.may("iot:ListTopicRules", "*"); err != nil {
 		return err
 	}
-	return v.render("sqlreference", iotsql.Functions())
+	page := sqlPage{Search: v.query("q")}
+	for _, f := range iotsql.Functions() {
+		if contains(page.Search, f.Signature(), f.Doc) {
+			page.Functions = append(page.Functions, f)
+		}
+	}
+	return v.render("sqlreference", page)
+}
+
+// sqlPage is the reference, or what of it has the words that are searched for.
+type sqlPage struct {
+	Search    string
+	Functions []iotsql.Function
+}
+
+// contains says whether one of some texts has another one in it, in any case.
+func contains(wanted string, texts ...string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(wanted)) })
 }
 
 // rulePage is one rule in full.

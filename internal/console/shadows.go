@@ -18,6 +18,14 @@ type shadowPage struct {
 	At          position // of the problem, in the editor
 }
 
+// Topic is how the shadow's topics begin.
+func (p shadowPage) Topic() string {
+	if p.Name == "" {
+		return "$aws/things/" + p.Thing + "/shadow"
+	}
+	return "$aws/things/" + p.Thing + "/shadow/name/" + p.Name
+}
+
 // emptyShadow is what the editor of a shadow that is not there begins with.
 const emptyShadow = `{
   "state": {

@@ -127,15 +127,11 @@ func thingGroupPath(name string) string { return Root + "thinggroups/" + url.Pat
 type thingGroupPage struct {
 	registry.ThingGroup
 	tagged
-	ARN      string
+	Part     groupPart
 	Edited   []pair // its attributes
 	Children []registry.ThingGroup
-	Things   []string
-	Next     string // of the things
-	First    bool
 	Policies []access.Policy
 	Others   []string // names of policies to choose from
-	Names    []string // of things to choose from
 }
 
 func (v *visit) thingGroup() error {
@@ -147,13 +143,15 @@ func (v *visit) thingGroup() error {
 	if err != nil {
 		return err
 	}
-	page := thingGroupPage{ThingGroup: found, ARN: v.Registry.ARN("thinggroup", name), Edited: pairsOf(found.Attributes)}
+	page := thingGroupPage{ThingGroup: found, Edited: pairsOf(found.Attributes), Part: groupPart{
+		Path: thingGroupPath(name), ARN: v.Registry.ARN("thinggroup", name), Created: found.Created, Version: found.Version,
+	}}
 	for _, fill := range []func(*thingGroupPage) error{v.fillChildren, v.fillMembers, v.fillGroupPolicies} {
 		if err := fill(&page); err != nil {
 			return err
 		}
 	}
-	if page.tagged, err = v.tagged(page.ARN); err != nil {
+	if page.tagged, err = v.tagged(page.Part.ARN); err != nil {
 		return err
 	}
 	return v.render("thinggroup", page)
@@ -164,22 +162,16 @@ func (v *visit) fillChildren(page *thingGroupPage) (err error) {
 	return err
 }
 
-func (v *visit) fillMembers(page *thingGroupPage) (err error) {
-	token := v.query("token")
-	page.First = token == ""
-	page.Things, page.Next, err = v.Registry.ThingsInThingGroup(v.r.Context(), page.Name, false, registry.Page{Token: token})
-	if err != nil {
-		return err
-	}
-	all, err := v.thingNames()
-	page.Names = without(all, page.Things)
-	return err
+func (v *visit) fillMembers(page *thingGroupPage) error {
+	return v.members(&page.Part, func(at registry.Page) ([]string, string, error) {
+		return v.Registry.ThingsInThingGroup(v.r.Context(), page.Name, false, at)
+	})
 }
 
 // fillGroupPolicies lists the policies of the group itself; those of the groups
 // above it are on their pages.
 func (v *visit) fillGroupPolicies(page *thingGroupPage) (err error) {
-	if page.Policies, _, err = v.Access.AttachedPolicies(v.r.Context(), page.ARN, false, false, whole); err != nil {
+	if page.Policies, _, err = v.Access.AttachedPolicies(v.r.Context(), page.Part.ARN, false, false, whole); err != nil {
 		return err
 	}
 	page.Others, err = v.policyNames(page.Policies)

@@ -73,6 +73,7 @@ type FiringCount struct {
 type RuleFilter struct {
 	Topic    string // FROM filter; "": any
 	Disabled *bool  // nil: both
+	Prefix   string // of the name
 	After    string // name
 	Limit    int
 }

@@ -66,7 +66,8 @@ func (r rulesTx) DeleteRule(name string) error {
 }
 
 func (r rulesTx) Rules(f rules.RuleFilter) ([]rules.Rule, error) {
-	where, args := "account = ? AND name > ?", []any{r.account, f.After}
+	names, from, below := nameRange("name", f.Prefix, f.After)
+	where, args := "account = ? AND "+names, []any{r.account, from, below}
 	if f.Topic != "" {
 		where, args = where+" AND topic = ?", append(args, f.Topic)
 	}

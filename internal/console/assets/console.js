@@ -118,9 +118,12 @@
 		});
 	}
 
+	// Times are the visitor's; the server's UTC is there for who asks.
+	const clock = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 	function localTimes(root) {
 		each("time[datetime]", (time) => {
-			time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang);
+			time.title = time.dateTime.replace("T", " ").replace("Z", " UTC");
+			time.textContent = clock.format(new Date(time.dateTime));
 		}, root);
 	}
 	localTimes(document);

@@ -148,7 +148,7 @@
 			meta.append(make("span", "", message.size + " " + this.root.dataset.bytes));
 			if (message.form === "hex") meta.append(make("span", "status", "hex"));
 			const copies = make("span", "copies");
-			for (const [as, label] of [["mosquitto", this.root.dataset.copyMosquitto], ["curl", this.root.dataset.copyCurl]]) {
+			for (const [as, label] of [["mosquitto", this.root.dataset.copyMosquitto], ["curl", this.root.dataset.copyHttp]]) {
 				const button = make("button", "quiet", label);
 				button.type = "button";
 				button.dataset.as = as;
