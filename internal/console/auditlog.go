@@ -105,7 +105,11 @@ type auditPage struct {
 type auditRow struct {
 	audit.Entry
 	Resources []aboutRow
+	Request   string // ID of the call; "" where there was none
 }
+
+// Author is the end of an ARN, which says who it is: root, user/ann.
+func (r auditRow) Author() string { return r.Who[strings.LastIndexByte(r.Who, ':')+1:] }
 
 // aboutRow is one thing that an entry is about. Path is its page's; "" without one.
 type aboutRow struct{ Kind, Name, Path string }
@@ -141,9 +145,12 @@ func (v *visit) auditLog() error {
 }
 
 func (v *visit) auditRow(e audit.Entry) auditRow {
-	row := auditRow{Entry: e}
+	row := auditRow{Entry: e, Request: e.About["requestId"]}
 	for _, kind := range slices.Sorted(maps.Keys(e.About)) {
 		name := e.About[kind]
+		if kind == "requestId" {
+			continue
+		}
 		row.Resources = append(row.Resources, aboutRow{kind, name, v.resourcePath(kind, name)})
 	}
 	return row

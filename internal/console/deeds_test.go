@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -33,6 +34,12 @@ func TestOnlyTheStateOfAnEditedShadowIsSent(t *testing.T) {
 	want := map[string]map[string]json.Number{"desired": {"n": "12345678901234567890"}, "reported": {"n": "1"}, "delta": {"n": "12345678901234567890"}}
 	if diff := cmp.Diff(want, got.State); diff != "" || got.Version != 1 {
 		t.Errorf("version %d, state (-want +got):\n%s", got.Version, diff)
+	}
+	body := b.get(t, path, http.StatusOK)
+	_, edited, _ := strings.Cut(body, `<textarea id="document"`)
+	edited, _, _ = strings.Cut(edited, "</textarea>")
+	if !strings.Contains(edited, "12345678901234567890") || strings.Contains(edited, "delta") || strings.Contains(edited, "metadata") {
+		t.Errorf("the editor begins with %s", edited)
 	}
 	for name, bad := range map[string]string{"no JSON": "{", "no state": `{"desired":{}}`, "state is no object": `{"state":1}`} {
 		if body := b.post(t, path, url.Values{"document": {bad}}, http.StatusBadRequest); !strings.Contains(body, `class="problem below"`) {
@@ -107,6 +114,31 @@ func TestTheStreamShowsWhatTheVisitorMayReceive(t *testing.T) {
 		m.At = 0
 		if diff := cmp.Diff(shown{Topic: "a/open", Size: 2, Text: "00 ff", Form: "hex"}, m); diff != "" {
 			t.Errorf("a message (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// Wildcards get what is retained where the profile says so.
+func TestTheStreamBeginsWithWhatIsRetained(t *testing.T) {
+	for _, wildcards := range []bool{false, true} {
+		h := open(t)
+		h.Limits.RetainWildcards = wildcards
+		for _, name := range []string{"a/1", "a/2", "b/1"} {
+			must(t, message.Publish(t.Context(), h.Broker, message.Message{Topic: name, Payload: []byte("x"), QoS: 1, Retain: true}))
+		}
+		v := &visit{Console: h.Console, r: httptest.NewRequest(http.MethodGet, "/", nil)}
+		for filter, want := range map[string]int{"a/1": 1, "none": 0, "a/+": map[bool]int{true: 2}[wildcards], "#": map[bool]int{true: 3}[wildcards]} {
+			f := &feed{}
+			v.feedRetained(f, []string{filter})
+			got, _ := f.take()
+			if len(got) != want {
+				t.Errorf("wildcards %v: %q begins with %d messages, want %d", wildcards, filter, len(got), want)
+			}
+			for _, one := range got {
+				if !one.message.Retain {
+					t.Errorf("%s does not say that it was retained", one.message.Topic)
+				}
+			}
 		}
 	}
 }

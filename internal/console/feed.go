@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"thingd/internal/broker"
 	"thingd/internal/fault"
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
@@ -21,7 +22,7 @@ import (
 // shows thousands of messages a second shows them to nobody, and a slow browser
 // must not hold up the broker.
 const (
-	feedMessages = 1000    // between two looks
+	feedMessages = 2000    // between two looks; the page keeps as many
 	feedBytes    = 2 << 20 // of payload
 	feedPause    = 100 * time.Millisecond
 	filtersMax   = 16 // of one feed
@@ -253,18 +254,47 @@ func (v *visit) grantedQoS(i int) mqtt.QoS {
 // the profile gives it to wildcards, for those too.
 func (v *visit) feedRetained(inbox *feed, filters []string) {
 	for _, filter := range filters {
-		if topic.HasWildcard(filter) {
-			continue
-		}
-		kept, err := v.Broker.RetainedMessage(v.r.Context(), filter)
-		if err != nil {
-			v.Log.Error("console: a retained message could not be read", "error", err)
-		} else if kept != nil {
-			m := kept.Message
-			m.Retain = true
-			inbox.put(m, v.Now())
+		if err := v.feedRetainedOf(inbox, filter); err != nil {
+			v.Log.Error("console: retained messages could not be read", "error", err)
 		}
 	}
+}
+
+const (
+	retainedPage = 500
+	retainedMax  = 20_000 // looked at for a filter with wildcards
+)
+
+func (v *visit) feedRetainedOf(inbox *feed, filter string) error {
+	if !topic.HasWildcard(filter) {
+		kept, err := v.Broker.RetainedMessage(v.r.Context(), filter)
+		if kept != nil {
+			v.feedKept(inbox, *kept)
+		}
+		return err
+	}
+	if !v.Limits.RetainWildcards {
+		return nil
+	}
+	after := ""
+	for looked := 0; looked < retainedMax; looked += retainedPage {
+		page, err := v.Broker.RetainedMessages(v.r.Context(), after, retainedPage)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, kept := range page {
+			if after = kept.Message.Topic; v.Limits.Topics.Match(filter, after) {
+				v.feedKept(inbox, kept)
+			}
+		}
+	}
+	return nil
+}
+
+func (v *visit) feedKept(inbox *feed, kept broker.RetainedMessage) {
+	m := kept.Message
+	m.Retain = true
+	inbox.put(m, v.Now())
 }
 
 // pump sends batches. Rights are asked for with every message: policies change

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/url"
+	"strings"
 
 	"thingd/internal/fault"
 	"thingd/internal/shadow"
@@ -73,14 +75,36 @@ func (v *visit) shadow() error {
 	if err != nil {
 		return err
 	}
-	if page.Edited = page.Document; !page.Exists {
+	if page.Edited = editable(page.Document); page.Edited == "" {
 		page.Edited = emptyShadow
 	}
 	return v.render("shadow", page)
 }
 
-// saveShadow sends the state of the edited document, and nothing else of it: the
-// editor may hold metadata, version and delta of the document that it began with.
+// editable is what of a document can be changed: the state without the delta, which
+// follows from the rest. It is "" where there is none.
+func editable(document string) string {
+	var whole struct {
+		State struct {
+			Desired  json.RawMessage `json:"desired,omitempty"`
+			Reported json.RawMessage `json:"reported,omitempty"`
+		} `json:"state"`
+	}
+	if err := json.Unmarshal([]byte(document), &whole); err != nil || len(whole.State.Desired)+len(whole.State.Reported) == 0 {
+		return ""
+	}
+	var out bytes.Buffer
+	as := json.NewEncoder(&out)
+	as.SetEscapeHTML(false) // the page escapes
+	as.SetIndent("", "  ")
+	if err := as.Encode(whole); err != nil {
+		return ""
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// saveShadow sends the state of the edited document, and nothing else of it:
+// people paste whole documents, with metadata, version and delta.
 func (v *visit) saveShadow() error {
 	id, err := v.shadowInPath("UpdateThingShadow")
 	if err != nil {
