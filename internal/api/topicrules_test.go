@@ -212,7 +212,7 @@ func TestTopicRuleDestinations(t *testing.T) {
 		{"listed", "iot", "GET", "/destinations", "", 200, "", summary},
 		{"deleted", "iot", "DELETE", "/destinations/" + name, "", 200, "", `{}`},
 		{"empty", "iot", "GET", "/destinations", "", 200, "", `{"destinationSummaries":[]}`},
-		{"gone", "iot", "GET", "/destinations/" + name, "", 400, "InvalidRequestException", ""},
+		{"gone", "iot", "GET", "/destinations/" + name, "", 401, "UnauthorizedException", ""},
 	} {
 		status, exception, got := f.ask(step.service, step.method, step.path, step.body)
 		if status != step.status || exception != step.exception {
