@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -87,7 +86,7 @@ func postgresSchema(t *testing.T) string {
 	return cluster.address + "&search_path=" + name
 }
 
-// startPostgres runs a server on a free port in a temporary folder. PostgreSQL
+// startPostgres runs a server in a temporary folder. PostgreSQL
 // refuses to run as root, so root lends it to the user nobody.
 func startPostgres() (stop func(), err error) {
 	stop = func() {}
@@ -108,20 +107,18 @@ func startPostgres() (stop func(), err error) {
 	if err := command(as, filepath.Join(bin, "initdb"), "-D", data, "-U", "thingd", "-A", "trust", "-E", "UTF8", "--no-sync"); err != nil {
 		return stop, err
 	}
-	port, err := freePort()
-	if err != nil {
-		return stop, err
-	}
-	flags := fmt.Sprintf("-p %d -c listen_addresses=127.0.0.1 -c unix_socket_directories=%s -c fsync=off", port, dir)
+	// A socket in the folder and no TCP: a free port may be taken before the
+	// server has it.
+	flags := fmt.Sprintf("-c listen_addresses='' -c unix_socket_directories=%s -c fsync=off", dir)
 	ctl := filepath.Join(bin, "pg_ctl")
-	if err := command(as, ctl, "-D", data, "-w", "-o", flags, "-l", filepath.Join(dir, "log"), "start"); err != nil {
+	if err := command(as, ctl, "-D", data, "-w", "-t", "300", "-o", flags, "-l", filepath.Join(dir, "log"), "start"); err != nil {
 		return stop, err
 	}
 	stop = func() {
 		_ = command(as, ctl, "-D", data, "-m", "immediate", "stop")
 		os.RemoveAll(dir)
 	}
-	cluster.address = fmt.Sprintf("postgres://thingd@127.0.0.1:%d/postgres?sslmode=disable", port)
+	cluster.address = "postgres://thingd@/postgres?sslmode=disable&host=" + dir
 	return stop, nil
 }
 
@@ -161,13 +158,4 @@ func command(as *syscall.SysProcAttr, name string, args ...string) error {
 		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, out.String())
 	}
 	return nil
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
