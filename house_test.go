@@ -32,7 +32,7 @@ import (
 
 // patience is how long a test waits for what must come. It is never waited for
 // in full unless the test fails.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // house is a whole server in this process, with its sockets open.
 type house struct {
@@ -51,7 +51,7 @@ func testSettings(t testing.TB) Config {
 	return Config{
 		Data: t.TempDir(), Host: []string{"localhost"}, Listen: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0",
 		Account: "123456789012", Region: "us-east-1", Profile: "aws",
-		LogLevel: "error", LogFormat: "text", DrainTimeout: patience,
+		LogLevel: "error", LogFormat: "text", DrainTimeout: patience, HandshakeTimeout: patience,
 	}
 }
 

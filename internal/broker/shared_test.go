@@ -147,7 +147,7 @@ func (s *sharing) takeRest(t *testing.T) {
 	_, _ = link.next() // until the server has closed
 }
 
-const pause = patience / 50
+const pause = 200 * time.Millisecond
 
 // visit takes so many messages, acknowledges most of them, and breaks the link.
 func (m *member) visit(takes int) error {

@@ -536,7 +536,7 @@ func (p *play) storedSoon(w *words) error {
 		if err == nil || time.Now().After(late) {
 			return err
 		}
-		time.Sleep(patience / 1000)
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 
 // patience bounds every wait for something that must happen. Nothing is ever
 // waited for in the hope that it does not.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 const testAccount = "111122223333"
 

@@ -25,7 +25,7 @@ import (
 )
 
 // clickPatience is how long a page may take to answer a click.
-const clickPatience = 30 * time.Second
+const clickPatience = 90 * time.Second
 
 // chrome is a tab of a real browser, with a folder for what it downloads.
 type chrome struct {
@@ -197,7 +197,7 @@ func (c *chrome) holds(t *testing.T, expression string) {
 // text gives what a part of the page says now.
 func (c *chrome) text(t *testing.T, selector string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+	ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
 	defer cancel()
 	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("`+selector+`")?.innerText ?? ""`))
 	return text

@@ -13,7 +13,7 @@ import (
 
 // patience is how long a client may take for any single thing. It is no
 // measurement: only a client that hangs ever gets there.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // program is a client under way.
 type program struct {
