@@ -243,6 +243,9 @@ func (s *Service) provisionBy(ctx context.Context, r *request, record Template, 
 	if fault.Is(err, fault.CodeNotFound) {
 		err = badToken("The certificate of the ownership token was deleted.")
 	}
+	if err == nil {
+		err = provisionable(cert)
+	}
 	if err != nil {
 		return Registered{}, err
 	}
@@ -271,6 +274,16 @@ func (s *Service) provisionBy(ctx context.Context, r *request, record Template, 
 		return Registered{}, err
 	}
 	return s.carryOut(ctx, plan, attempt{})
+}
+
+// provisionable says whether the holder of its token may have a certificate
+// provisioned: it waits for that or, where the server ended just after it, has
+// been. Who has withdrawn it meanwhile, or begun to give it away, meant it.
+func provisionable(cert pki.Certificate) error {
+	if cert.Status == pki.PendingActivation || cert.Status == pki.Active {
+		return nil
+	}
+	return fault.New(fault.CodeCertificateState, "The certificate is %s; it cannot be provisioned.", cert.Status)
 }
 
 // clients gives the parameters that are not the server's to set.
