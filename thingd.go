@@ -202,7 +202,7 @@ func (s *Server) openIdentities(ctx context.Context) (err error) {
 		HasAccount: s.hasAccount, OnTransfer: s.transferred, Functions: &function.Caller{URLs: s.config.Functions},
 	})
 	s.onClose(s.registry.Close)
-	s.registry.OnChange = s.access.RegistryChanged
+	s.registry.OnChange = s.registryChanged
 	s.registry.PrincipalExists = s.certificateExists
 	s.registry.TagExists = s.taggable()
 	s.access.PrincipalExists = s.certificateExists

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"thingd/internal/access"
 	"thingd/internal/api"
@@ -156,6 +157,23 @@ func (s *Server) certificateChanged(id pki.CertificateID, _, to pki.Status) {
 	s.broker.DropPrincipal(string(id), fmt.Sprintf("certificate %s became %s", id, to))
 	if err := s.iam.EndSessionsOf(context.Background(), string(id)); err != nil {
 		s.log.Error("sessions of a withdrawn certificate could not be ended", "certificate", id, "error", err)
+	}
+}
+
+// registryChanged tells policies of things that are others now. A certificate that
+// was detached from a thing loses the sessions that it was given, which may say
+// that it is that thing: its device asks for another one.
+func (s *Server) registryChanged(c registry.Change) {
+	s.access.RegistryChanged(c)
+	if c.Kind != registry.LinkChanged || !c.Deleted {
+		return
+	}
+	_, id, isCertificate := strings.Cut(c.Name, ":cert/")
+	if !isCertificate {
+		return
+	}
+	if err := s.iam.EndSessionsOf(context.Background(), id); err != nil {
+		s.log.Error("sessions of a certificate that was detached could not be ended", "certificate", id, "error", err)
 	}
 }
 

@@ -10,8 +10,9 @@
 // What a device then may do is what the policies of the role say. They can tell
 // devices apart by the condition keys and variables credentials-iot:ThingName,
 // credentials-iot:ThingTypeName and credentials-iot:AwsCertificateId. The session
-// ends with its time, and when the certificate stops being ACTIVE; it outlives
-// the alias and the IoT policy, as on AWS.
+// ends with its time, and when the certificate stops being ACTIVE or is detached from
+// a thing, which it may say it is; it outlives the alias and the IoT policy, as on
+// AWS.
 //
 // Nothing is remembered between calls: an alias or policy that was changed, on
 // whichever node, counts for the next one.

@@ -18,7 +18,7 @@ const (
 type Change struct {
 	Kind    Kind
 	Name    string
-	Deleted bool // the resource is gone
+	Deleted bool // the resource is gone; of a LinkChanged, one of the principal's links
 }
 
 func (w *work) changed(kind Kind, name string) {

@@ -90,7 +90,7 @@ func (s *Service) DetachThingPrincipal(ctx context.Context, thing, principal str
 		if !found {
 			return fault.NotFound("Principal %s is not attached to thing %s", principal, thing)
 		}
-		w.changed(LinkChanged, principal)
+		w.deleted(LinkChanged, principal)
 		return w.DeleteLink(thing, principal)
 	})
 }

@@ -261,7 +261,7 @@ func TestPrincipals(t *testing.T) {
 
 	b.changes = nil
 	b.ok(b.DetachThingPrincipal(b.ctx, "c", "own"))
-	same(t, []registry.Change{{Kind: registry.LinkChanged, Name: "own"}}, b.changes)
+	same(t, []registry.Change{{Kind: registry.LinkChanged, Name: "own", Deleted: true}}, b.changes)
 	b.want(b.DetachThingPrincipal(b.ctx, "c", "own"), fault.CodeNotFound, "Principal own is not attached to thing c")
 	b.want(b.DetachThingPrincipal(b.ctx, "no", "own"), fault.CodeNotFound, "Thing no not found")
 }
