@@ -47,6 +47,11 @@ func TestThePlainDoorTellsHowTheServerIs(t *testing.T) {
 		for _, line := range []string{
 			"thingd_connections 1", "thingd_connects_total 1", "thingd_connects_refused_total 1",
 			"thingd_publish_in_total 1", "thingd_publish_in_bytes_total 5", "thingd_accepted_total 2", "thingd_tls_failed_total 0",
+			// of overload
+			"thingd_connects_throttled_total 0", "thingd_overflow_total 0", "thingd_disconnects_slow_total 0", "thingd_subscriptions 0",
+			"thingd_publish_in_throttled_total 0", "thingd_publish_in_delayed_total 0", "thingd_publish_retained_throttled_total 0",
+			"thingd_publish_out_dropped_slow_total 0", "thingd_publish_out_dropped_full_total 0", "thingd_publish_out_throttled_total 0",
+			"thingd_queued_throttled_total 0", "thingd_subscribes_refused_total 0", "thingd_subscribes_throttled_total 0",
 		} {
 			if !strings.Contains(body, "\n"+line+"\n") {
 				got := regexp.MustCompile(`(?m)^` + strings.Fields(line)[0] + ` .*$`).FindString(body)
