@@ -3,7 +3,6 @@ package thingd
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"thingd/internal/message"
@@ -27,10 +26,9 @@ func (s *Server) warnOfExpiry(ctx context.Context) error {
 			untold++
 			return
 		}
-		s.journal.Record(why.Event{
-			Time: s.now(), Step: why.StepCertificate, Cause: why.CertificateExpiring, Principal: string(e.ID),
-			Detail: expiryDetail(e, s.now()),
-		})
+		event := why.Event{Time: s.now(), Step: why.StepCertificate, Cause: why.CertificateExpiring, Principal: string(e.ID)}
+		event.Because(expiryReason(e, s.now()))
+		s.journal.Record(event)
 	})
 	if untold > 0 {
 		s.log.Warn("more certificates are near their end than the journal was told of", "more", untold)
@@ -38,16 +36,17 @@ func (s *Server) warnOfExpiry(ctx context.Context) error {
 	return err
 }
 
-func expiryDetail(e pki.Expiring, now time.Time) string {
-	kind := "certificate"
-	if e.CA {
-		kind = "CA certificate"
-	}
+func expiryReason(e pki.Expiring, now time.Time) why.Phrase {
 	end := e.NotAfter.UTC().Format(time.RFC3339)
-	if now.After(e.NotAfter) {
-		return fmt.Sprintf("%s %s has expired on %s", kind, e.ID, end)
+	switch {
+	case e.CA && now.After(e.NotAfter):
+		return why.Say("CA certificate %s has expired on %s", e.ID, end)
+	case e.CA:
+		return why.Say("CA certificate %s expires on %s", e.ID, end)
+	case now.After(e.NotAfter):
+		return why.Say("certificate %s has expired on %s", e.ID, end)
 	}
-	return fmt.Sprintf("%s %s expires on %s", kind, e.ID, end)
+	return why.Say("certificate %s expires on %s", e.ID, end)
 }
 
 // publishExpiry publishes

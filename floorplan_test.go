@@ -21,7 +21,7 @@ var floors = map[string][]string{
 	"arn":               {"fault"},
 	"mqtt":              {},
 	"topic":             {"fault"},
-	"policy":            {"fault"},
+	"policy":            {"fault", "why"},
 	"message":           {"mqtt"},
 	"why":               {},
 	"kit":               {"arn"},

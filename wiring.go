@@ -41,7 +41,7 @@ func (s *Server) guard() *gateway.Guard {
 		PKI: s.pki, Access: s.access, IAM: s.iam, Authorizers: s.authorizers, Now: s.now,
 		WebSocketLife: s.limits.WebSocketLife,
 		Publisher:     func() message.Publisher { return s.broker },
-		Withdraw: func(clientID string, from *broker.Peer, cause why.Cause, detail string) {
+		Withdraw: func(clientID string, from *broker.Peer, cause why.Cause, detail why.Phrase) {
 			s.broker.Withdraw(clientID, from, cause, detail)
 		},
 		FirstConnect: func(ctx context.Context, leaf *x509.Certificate, ca pki.CA) error {
@@ -154,7 +154,7 @@ func (s *Server) certificateChanged(id pki.CertificateID, _, to pki.Status) {
 	if to == pki.Active {
 		return
 	}
-	s.broker.DropPrincipal(string(id), fmt.Sprintf("certificate %s became %s", id, to))
+	s.broker.DropPrincipal(string(id), why.Say("certificate %s became %s", id, to))
 	if err := s.iam.EndSessionsOf(context.Background(), string(id)); err != nil {
 		s.log.Error("sessions of a withdrawn certificate could not be ended", "certificate", id, "error", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"thingd/internal/fault"
 	"thingd/internal/registry"
+	"thingd/internal/why"
 )
 
 // Domain is a domain configuration: how clients that ask for a server name are
@@ -375,17 +376,17 @@ func (s *Service) TLSVersions(server string) (least, greatest uint16) {
 
 // Refuses says why a client is not let in by the domain of its server name, who
 // proves itself and speaks like that; "" lets it in.
-func (s *Service) Refuses(server, authentication, protocol string) string {
+func (s *Service) Refuses(server, authentication, protocol string) why.Phrase {
 	d, ok := s.DomainOf(server)
 	switch {
 	case !ok:
-		return ""
+		return why.Phrase{}
 	case d.Disabled:
-		return "domain configuration " + d.Name + " is DISABLED"
+		return why.Say("domain configuration %s is DISABLED", d.Name)
 	case d.AuthenticationType != ByAny && d.AuthenticationType != authentication:
-		return "domain configuration " + d.Name + " wants authentication type " + d.AuthenticationType + ", and the client used " + authentication
+		return why.Say("domain configuration %s wants authentication type %s, and the client used %s", d.Name, d.AuthenticationType, authentication)
 	case d.ApplicationProtocol != AnyProtocol && d.ApplicationProtocol != protocol:
-		return "domain configuration " + d.Name + " wants protocol " + d.ApplicationProtocol + ", and the client used " + protocol
+		return why.Say("domain configuration %s wants protocol %s, and the client used %s", d.Name, d.ApplicationProtocol, protocol)
 	}
-	return ""
+	return why.Phrase{}
 }

@@ -149,7 +149,7 @@ func TestDomainsDecideWhoGetsIn(t *testing.T) {
 	s, ctx := newService(t), t.Context()
 	_, err := s.CreateDomain(ctx, authorizer.Domain{Name: "d", DomainName: "d.example", AuthenticationType: authorizer.ByAuthorizer, ApplicationProtocol: authorizer.SecureMQTT}, nil)
 	must(t, err)
-	allowed := func(server, proof, protocol string) bool { return s.Refuses(server, proof, protocol) == "" }
+	allowed := func(server, proof, protocol string) bool { return s.Refuses(server, proof, protocol).IsZero() }
 	for _, c := range []struct {
 		name                    string
 		server, proof, protocol string

@@ -162,7 +162,7 @@ func (b *Broker) disconnectSession(s *session, preventWill bool) {
 
 // DropPrincipal cuts every connection of a principal, because it may not be
 // connected any more.
-func (b *Broker) DropPrincipal(id string, detail string) {
+func (b *Broker) DropPrincipal(id string, detail why.Phrase) {
 	b.mu.Lock()
 	var conns []*conn
 	for _, s := range b.sessions {

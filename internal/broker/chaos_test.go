@@ -12,6 +12,7 @@ import (
 	"thingd/internal/broker"
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
+	"thingd/internal/why"
 )
 
 // TestNothingIsLeft lets many clients with few client IDs do everything at once,
@@ -200,7 +201,7 @@ func (c *chaos) interfere(steps int) {
 		case 1:
 			_ = c.broker.SendDirect(ctx, id, m, time.Millisecond)
 		case 2:
-			c.broker.DropPrincipal("cert-"+id, "")
+			c.broker.DropPrincipal("cert-"+id, why.Phrase{})
 		case 3:
 			right := id + " iot:Receive topic/" + c.topic()
 			c.guard.change(func() { c.guard.denied[right] = !c.guard.denied[right] })

@@ -292,7 +292,7 @@ func (c *conn) sayWhy(e ending) {
 	}
 	d := mqtt.Disconnect{Reason: e.reason}
 	if c.problems {
-		d.ReasonString = e.detail
+		d.ReasonString = e.detail.String()
 	}
 	before := len(buf)
 	if buf = d.Append(buf, c.version); !c.takes(len(buf) - before) { // [MQTT-3.14.2-3]

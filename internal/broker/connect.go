@@ -87,7 +87,7 @@ func (c *conn) checkWill(w *mqtt.Will) *ending {
 		return clientError(why.StepConnect, mqtt.QuotaExceeded, why.WillInvalid, "will: %s", detail)
 	}
 	if err := limits.Topics.CheckName(w.Topic); err != nil {
-		return clientError(why.StepConnect, mqtt.TopicNameInvalid, why.WillInvalid, "will: %s", faultText(err))
+		return clientError(why.StepConnect, mqtt.TopicNameInvalid, why.WillInvalid, "will: %s", faultSays(err))
 	}
 	if topic.IsReserved(w.Topic) && !topic.MayPublish(w.Topic) {
 		return clientError(why.StepConnect, mqtt.TopicNameInvalid, why.WillInvalid, "clients cannot publish to %s", w.Topic)
@@ -338,7 +338,7 @@ func (c *conn) refuse(e ending) {
 	version := max(c.version, mqtt.V4)
 	answer := mqtt.Connack{Reason: e.reason}
 	if c.problems {
-		answer.ReasonString = e.detail
+		answer.ReasonString = e.detail.String()
 	}
 	if !c.takes(len(answer.Append(nil, version))) { // [MQTT-3.2.2-19]
 		answer.ReasonString = ""

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"errors"
-	"fmt"
 	"io"
 
 	"thingd/internal/mqtt"
@@ -17,7 +16,7 @@ type ending struct {
 	disconnect why.Disconnect
 	cause      why.Cause
 	step       why.Step
-	detail     string
+	detail     why.Phrase
 	action     string // of a refusal by policy
 	resource   string
 	event      *why.Event // a refusal that the Guard filled in
@@ -37,14 +36,14 @@ var (
 
 // clientError is a breach of protocol or limit.
 func clientError(step why.Step, reason mqtt.ReasonCode, cause why.Cause, format string, args ...any) *ending {
-	return &ending{reason: reason, disconnect: why.ClientError, cause: cause, step: step, detail: fmt.Sprintf(format, args...)}
+	return &ending{reason: reason, disconnect: why.ClientError, cause: cause, step: step, detail: why.Say(format, args...)}
 }
 
 // badPacket turns the codec's error into an ending.
 func badPacket(step why.Step, err error) *ending {
-	e := &ending{reason: mqtt.MalformedPacket, disconnect: why.ClientError, cause: why.Malformed, step: step, detail: err.Error()}
+	e := &ending{reason: mqtt.MalformedPacket, disconnect: why.ClientError, cause: why.Malformed, step: step, detail: why.Words(err.Error())}
 	if packet, ok := err.(*mqtt.Error); ok {
-		e.reason, e.detail = packet.Reason, packet.Text
+		e.reason, e.detail = packet.Reason, why.Words(packet.Text)
 	}
 	switch e.reason {
 	case mqtt.ProtocolError:
@@ -63,11 +62,11 @@ func badPacket(step why.Step, err error) *ending {
 func (e ending) because(err error) ending {
 	switch {
 	case errors.Is(err, io.EOF):
-		e.detail = "the client closed the connection without a DISCONNECT packet"
+		e.detail = why.Say("the client closed the connection without a DISCONNECT packet")
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		e.detail = "the client closed the connection in the middle of a packet"
+		e.detail = why.Say("the client closed the connection in the middle of a packet")
 	case err != nil:
-		e.detail = err.Error()
+		e.detail = why.Words(err.Error())
 	}
 	return e
 }

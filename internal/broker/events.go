@@ -109,8 +109,8 @@ func (c *conn) record(e ending, stays bool) {
 	if !stays {
 		event.Disconnect = e.disconnect
 	}
-	if e.detail != "" {
-		event.Detail = e.detail
+	if !e.detail.IsZero() {
+		event.Because(e.detail)
 	}
 	if e.action != "" {
 		explain(&event, c.rights, e.action, e.resource)

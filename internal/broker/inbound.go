@@ -33,7 +33,7 @@ func (c *conn) onPublish(frame []byte, now time.Time) *ending {
 		if end := c.mayRetain(r); end != nil {
 			return c.refusePublish(p, end)
 		}
-		if detail := c.b.mayRetainNow(r.name, now); detail != "" {
+		if detail := c.b.mayRetainNow(r.name, now); !detail.IsZero() {
 			return c.throttle(p, clientError(why.StepPublish, mqtt.QuotaExceeded, why.TooFast, "%s", detail), now)
 		}
 	}
@@ -105,7 +105,7 @@ func (c *conn) throttle(p *mqtt.Publish, end *ending, now time.Time) *ending {
 	c.b.stats.PublishThrottled.Add(1)
 	c.tell(end, now)
 	if c.version == mqtt.V5 {
-		c.refuseAck(p, mqtt.QuotaExceeded, end.detail)
+		c.refuseAck(p, mqtt.QuotaExceeded, end.detail.String())
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (c *conn) refusePublish(p *mqtt.Publish, end *ending) *ending {
 	}
 	if c.version == mqtt.V5 && p.QoS > mqtt.QoS0 {
 		c.record(*end, true)
-		c.refuseAck(p, end.reason, end.detail)
+		c.refuseAck(p, end.reason, end.detail.String())
 		return nil
 	}
 	if c.version != mqtt.V5 && !c.b.Limits.CloseDeniedClients && end.action != "" {

@@ -162,7 +162,7 @@ func (l Limits) sessionExpiry(asked time.Duration) time.Duration {
 func (l *Limits) CheckProperties(p *mqtt.MessageProperties) (detail string) {
 	if len(p.ResponseTopic) > 0 {
 		if err := l.Topics.CheckName(string(p.ResponseTopic)); err != nil {
-			return "response topic: " + faultText(err)
+			return "response topic: " + faultSays(err).String()
 		}
 	}
 	for _, size := range []struct {

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -88,9 +87,9 @@ func (c *conn) mayConnect() *ending {
 	end := clientError(why.StepConnect, mqtt.QuotaExceeded, why.TooFast, "")
 	switch {
 	case !b.quotas.takeOf(&b.quotas.byClient, c.clientID, now, l.ConnectRate):
-		end.detail = tooManyASecond(l.ConnectRate, "CONNECT packets", "with this client ID")
+		end.detail = tooManyASecond(l.ConnectRate, why.Say("CONNECT packets"), why.Say("with this client ID"))
 	case !b.quotas.take(&b.quotas.connects, now, l.AccountConnectRate):
-		end.detail = tooManyASecond(l.AccountConnectRate, "CONNECT packets", "in all")
+		end.detail = tooManyASecond(l.AccountConnectRate, why.Say("CONNECT packets"), why.Say("in all"))
 	case !b.hasRoomFor(c.clientID):
 		end = clientError(why.StepConnect, mqtt.QuotaExceeded, why.TooManyConnections, "%d clients are connected", l.AccountConnections)
 	default:
@@ -133,16 +132,16 @@ func weightOf(topic string) int {
 	return 1
 }
 
-// mayRetainNow says why one more retained message comes too fast; "" if it does not.
-func (b *Broker) mayRetainNow(topic string, now time.Time) (detail string) {
+// mayRetainNow says why one more retained message comes too fast; nothing if it does not.
+func (b *Broker) mayRetainNow(topic string, now time.Time) (detail why.Phrase) {
 	l := &b.Limits
 	switch {
 	case !b.quotas.takeOf(&b.quotas.byTopic, topic, now, l.TopicRetainRate):
-		detail = tooManyASecond(l.TopicRetainRate, "retained messages", "to "+topic)
+		detail = tooManyASecond(l.TopicRetainRate, why.Say("retained messages"), why.Say("to %s", topic))
 	case !b.quotas.take(&b.quotas.retains, now, l.AccountRetainRate):
-		detail = tooManyASecond(l.AccountRetainRate, "retained messages", "in all")
+		detail = tooManyASecond(l.AccountRetainRate, why.Say("retained messages"), why.Say("in all"))
 	default:
-		return ""
+		return why.Phrase{}
 	}
 	b.stats.RetainThrottled.Add(1)
 	return detail
@@ -151,21 +150,22 @@ func (b *Broker) mayRetainNow(topic string, now time.Time) (detail string) {
 // MayPublish counts a message that comes over HTTPS among those of the account, and
 // refuses it with Throttling when they are too many a second, as AWS does.
 func (b *Broker) MayPublish(m Message) error {
-	now, detail := b.Now(), ""
+	now, detail := b.Now(), why.Phrase{}
 	if !b.quotas.take(&b.quotas.publishes, now, b.Limits.AccountPublishRate) {
-		detail = tooManyASecond(b.Limits.AccountPublishRate, "messages", "in all")
+		detail = tooManyASecond(b.Limits.AccountPublishRate, why.Say("messages"), why.Say("in all"))
 	} else if m.Retain {
 		detail = b.mayRetainNow(m.Topic, now)
 	}
-	if detail == "" {
+	if detail.IsZero() {
 		return nil
 	}
 	b.stats.PublishThrottled.Add(1)
 	if b.quotas.tells(why.StepHTTP, now) {
-		b.Journal.Record(why.Event{
-			Time: now, Principal: m.Origin.Principal, Source: m.Origin.SourceIP, Door: "https", Step: why.StepHTTP,
-			Cause: why.TooFast, Detail: detail,
-		})
+		event := why.Event{
+			Time: now, Principal: m.Origin.Principal, Source: m.Origin.SourceIP, Door: "https", Step: why.StepHTTP, Cause: why.TooFast,
+		}
+		event.Because(detail)
+		b.Journal.Record(event)
 	}
 	return fault.New(fault.CodeThrottling, "Rate exceeded")
 }
@@ -176,7 +176,7 @@ func (c *conn) maySubscribeNow(filter string, before int) *ending {
 	b, l := c.b, &c.b.Limits
 	if !b.quotas.take(&b.quotas.subscribes, b.Now(), l.AccountSubscribeRate) {
 		b.stats.SubscribeThrottled.Add(1)
-		return clientError(why.StepSubscribe, mqtt.QuotaExceeded, why.TooFast, "%s", tooManyASecond(l.AccountSubscribeRate, "filters", "in all"))
+		return clientError(why.StepSubscribe, mqtt.QuotaExceeded, why.TooFast, "%s", tooManyASecond(l.AccountSubscribeRate, why.Say("filters"), why.Say("in all")))
 	}
 	most := int64(l.AccountSubscriptions)
 	if most > 0 && b.stats.Subscriptions.Load()+int64(before) >= most && !c.session.has(filter) {
@@ -193,15 +193,15 @@ func (b *Broker) mayQueue(now time.Time) bool {
 	}
 	b.stats.QueueThrottled.Add(1)
 	if b.quotas.tells(why.StepReceive, now) {
-		b.Journal.Record(why.Event{
-			Time: now, Step: why.StepReceive, Cause: why.TooFast, Detail: tooManyASecond(rate, "messages", "for clients that are away"),
-		})
+		event := why.Event{Time: now, Step: why.StepReceive, Cause: why.TooFast}
+		event.Because(tooManyASecond(rate, why.Say("messages"), why.Say("for clients that are away")))
+		b.Journal.Record(event)
 	}
 	return false
 }
 
-func tooManyASecond(rate int, what, whose string) string {
-	return "more than " + strconv.Itoa(rate) + " " + what + " a second " + whose
+func tooManyASecond(rate int, what, whose why.Phrase) why.Phrase {
+	return why.Say("more than %d %s a second %s", rate, what, whose)
 }
 
 // buckets are rates by name.

@@ -1,8 +1,9 @@
 package broker
 
 import (
-	"strings"
+	"errors"
 
+	"thingd/internal/fault"
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
 	"thingd/internal/topic"
@@ -143,7 +144,7 @@ func appendID(ids []uint32, id uint32) []uint32 {
 // mayPublish says why this connection may not publish to name; nil if it may.
 func (c *conn) mayPublish(name string) *ending {
 	if err := c.b.Limits.Topics.CheckName(name); err != nil {
-		return clientError(why.StepPublish, mqtt.TopicNameInvalid, why.TopicInvalid, "%v", faultText(err))
+		return clientError(why.StepPublish, mqtt.TopicNameInvalid, why.TopicInvalid, "%s", faultSays(err))
 	}
 	if topic.IsReserved(name) && !topic.MayPublish(name) {
 		return clientError(why.StepPublish, mqtt.TopicNameInvalid, why.TopicReserved, "clients cannot publish to %s", name)
@@ -195,11 +196,10 @@ func (t *target) mayReceive(c *conn, name string) bool {
 	return t.allowed
 }
 
-// faultText gives the caller's part of a fault.
-func faultText(err error) string {
-	text := err.Error()
-	if _, after, ok := strings.Cut(text, ": "); ok {
-		return after
+// faultSays gives the caller's part of a fault.
+func faultSays(err error) why.Phrase {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return why.Say(f.Form, f.Of...)
 	}
-	return text
+	return why.Words(err.Error())
 }

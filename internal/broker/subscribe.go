@@ -66,7 +66,7 @@ func (c *conn) checkSubscribe(p *mqtt.Subscribe) *ending {
 		}
 		if c.version != mqtt.V5 {
 			if err := limits.Topics.CheckFilter(want.Filter); err != nil {
-				return clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.FilterInvalid, "%s", faultText(err))
+				return clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.FilterInvalid, "%s", faultSays(err))
 			}
 		}
 	}
@@ -91,7 +91,7 @@ func (c *conn) grant(row *StoredSubscription, before []StoredSubscription) mqtt.
 		return e.reason
 	}
 	if err := c.b.Limits.Topics.CheckFilter(row.Filter); err != nil {
-		return refuse(clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.FilterInvalid, "%s", faultText(err)))
+		return refuse(clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.FilterInvalid, "%s", faultSays(err)))
 	}
 	if end := c.authorize(why.StepSubscribe, "iot:Subscribe", "topicfilter/"+row.Filter); end != nil {
 		return refuse(end)
@@ -206,7 +206,7 @@ func (c *conn) checkUnsubscribe(filter string) *ending {
 	if err == nil {
 		return nil
 	}
-	end := clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.FilterInvalid, "UNSUBSCRIBE: %s", faultText(err))
+	end := clientError(why.StepSubscribe, mqtt.TopicFilterInvalid, why.FilterInvalid, "UNSUBSCRIBE: %s", faultSays(err))
 	if c.version == mqtt.V5 {
 		c.record(*end, true)
 	}

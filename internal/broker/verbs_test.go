@@ -16,6 +16,7 @@ import (
 	"thingd/internal/fault"
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
+	"thingd/internal/why"
 )
 
 // clientVerbs are what a client does, or hears.
@@ -448,7 +449,7 @@ func (p *play) until(w *words) error {
 
 // withdraw takes a client's certificate back.
 func (p *play) withdraw(w *words) error {
-	p.broker.DropPrincipal("cert-"+w.shift(), "it was withdrawn")
+	p.broker.DropPrincipal("cert-"+w.shift(), why.Say("it was withdrawn"))
 	return w.unknown()
 }
 

@@ -7,7 +7,7 @@ import (
 
 // Withdraw cuts the connection that a peer has as a client, because what it was
 // admitted for does not hold any more.
-func (b *Broker) Withdraw(clientID string, from *Peer, cause why.Cause, detail string) {
+func (b *Broker) Withdraw(clientID string, from *Peer, cause why.Cause, detail why.Phrase) {
 	s := b.session(clientID)
 	if s == nil {
 		return

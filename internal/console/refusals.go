@@ -56,7 +56,7 @@ var mends = map[why.Cause]mend{
 }
 
 // deciding finds the policy that a refusal names.
-var deciding = regexp.MustCompile(`^policy ([\w+=,.@-]+), statement \d+$`)
+var deciding = regexp.MustCompile(`^policy ([\w+=,.@-]+), statement (\d+)$`)
 
 var certificateID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 

@@ -224,6 +224,45 @@ func (v *view) Says(c why.Cause) string { return v.causeText(c, "says", c.Says()
 // Remedy says what to do about it.
 func (v *view) Remedy(c why.Cause) string { return v.causeText(c, "remedy", c.Remedy()) }
 
+// Phrase says a phrase in the visitor's language.
+func (v *view) Phrase(p why.Phrase) string { return phrase(v.lang, p) }
+
+// sentence is one that may be in another language than the page.
+type sentence struct{ Text, Lang string }
+
+// Because tells what is known of a refusal beyond its cause. Somebody else's words
+// stay English.
+func (v *view) Because(e why.Event) sentence {
+	if e.Reason.IsZero() {
+		return sentence{e.Detail, languages[0]}
+	}
+	return sentence{v.Phrase(e.Reason), v.lang}
+}
+
+// decider is the statement that an event names.
+type decider struct {
+	Policy    string
+	Statement int
+}
+
+// Decider reads it; its zero value says that the event names it in other words.
+func (v *view) Decider(e why.Event) decider {
+	found := deciding.FindStringSubmatch(e.Statement)
+	if found == nil {
+		return decider{}
+	}
+	number, _ := strconv.Atoi(found[2]) // digits
+	return decider{found[1], number}
+}
+
+// LimitDoc says what a setting of the broker is for.
+func (v *view) LimitDoc(english string) string {
+	if v.lang == languages[0] {
+		return english
+	}
+	return cmp.Or(limitDocs[english], english)
+}
+
 // causeText translates what package why says in English.
 func (v *view) causeText(c why.Cause, what, english string) string {
 	if v.lang == languages[0] || english == "" {

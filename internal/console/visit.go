@@ -13,6 +13,7 @@ import (
 	"thingd/internal/fault"
 	"thingd/internal/iam"
 	"thingd/internal/policy"
+	"thingd/internal/why"
 )
 
 // visit is one request of somebody who is signed in.
@@ -219,6 +220,9 @@ func statusOf(err error) int {
 // sentence gives what a visitor may read of an error.
 func (v *visit) sentence(err error) string {
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code != fault.Internal {
+		if v.lang != languages[0] && phrases[f.Form] != "" {
+			return phrase(v.lang, why.Say(f.Form, f.Of...))
+		}
 		return f.Message
 	}
 	return v.text("error.internal")

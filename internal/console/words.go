@@ -1,12 +1,15 @@
 package console
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"thingd/internal/why"
 )
 
 // languages are the console's, the default first: the order of the words of one
@@ -53,19 +56,37 @@ func addWords(all map[string][]string, name string) error {
 	return nil
 }
 
-//go:embed causes.json
-var causesFile []byte
+//go:embed causes.json phrases.json limits.json
+var translations embed.FS
 
-// causes has what package why says of each cause ("says" and "remedy"), in
-// Japanese.
-var causes = parseCauses()
+var (
+	// causes has what package why says of each cause ("says" and "remedy"), in
+	// Japanese.
+	causes = translated[map[string]string]("causes.json")
+	// phrases has the Japanese of forms: of why.Phrase, and of faults.
+	phrases = translated[string]("phrases.json")
+	// limitDocs has the Japanese of what the broker says of its settings.
+	limitDocs = translated[string]("limits.json")
+)
 
-func parseCauses() map[string]map[string]string {
-	var all map[string]map[string]string
-	if err := json.Unmarshal(causesFile, &all); err != nil {
-		panic(fmt.Sprintf("causes.json: %v", err))
+func translated[T any](file string) map[string]T {
+	text, err := translations.ReadFile(file)
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	var all map[string]T
+	if err := json.Unmarshal(text, &all); err != nil {
+		panic(fmt.Sprintf("%s: %v", file, err))
 	}
 	return all
+}
+
+// phrase says a phrase in a language; a form that has no translation is English.
+func phrase(lang string, p why.Phrase) string {
+	if lang == languages[0] {
+		return p.String()
+	}
+	return p.In(func(form string) string { return cmp.Or(phrases[form], form) })
 }
 
 // say gives words in a language, with args put where fmt's verbs are. A key that

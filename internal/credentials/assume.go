@@ -2,7 +2,6 @@ package credentials
 
 import (
 	"context"
-	"fmt"
 
 	"thingd/internal/access"
 	"thingd/internal/fault"
@@ -50,7 +49,7 @@ func (s *Service) Assume(ctx context.Context, o Order) (iam.Credentials, *why.Ev
 		return iam.Credentials{}, nil, err
 	}
 	if !found {
-		return refused(fault.NotFound("Role alias does not exist"), s.event(o, why.RoleAliasMissing, ""))
+		return refused(fault.NotFound("Role alias does not exist"), s.event(o, why.RoleAliasMissing, why.Phrase{}))
 	}
 	return s.openSession(ctx, o, alias)
 }
@@ -60,11 +59,13 @@ func refused(err error, event *why.Event) (iam.Credentials, *why.Event, error) {
 	return iam.Credentials{}, event, err
 }
 
-func (s *Service) event(o Order, cause why.Cause, detail string) *why.Event {
-	return &why.Event{
+func (s *Service) event(o Order, cause why.Cause, detail why.Phrase) *why.Event {
+	event := &why.Event{
 		Step: why.StepHTTP, Cause: cause, Principal: o.Principal.ID,
-		Action: assumeAction, Resource: s.ARN(o.Alias), Detail: detail,
+		Action: assumeAction, Resource: s.ARN(o.Alias),
 	}
+	event.Because(detail)
+	return event
 }
 
 // authorize asks the IoT policies. They do not get to see a thing that the
@@ -76,18 +77,15 @@ func (s *Service) authorize(ctx context.Context, o Order) (*why.Event, error) {
 	}
 	defer subject.Close()
 	if subject.ThingName() != o.ThingName {
-		detail := fmt.Sprintf("the request says that the device is thing %q", o.ThingName)
+		detail := why.Say("the request says that the device is thing %q", o.ThingName)
 		return s.event(o, why.ThingNotAttached, detail), denied("Invalid thing name passed")
 	}
 	if subject.AllowsNamed(assumeAction, "rolealias/", o.Alias) {
 		return nil, nil
 	}
-	x := subject.Explain(assumeAction, "rolealias/"+o.Alias)
-	cause := why.PolicyImplicitDeny
-	if x.Decision.Outcome == policy.ExplicitDeny {
-		cause = why.PolicyExplicitDeny
-	}
-	return s.event(o, cause, x.Sentence), denied("Access Denied")
+	event := s.event(o, why.PolicyImplicitDeny, why.Phrase{})
+	subject.Explain(assumeAction, "rolealias/"+o.Alias).Tell(event)
+	return event, denied("Access Denied")
 }
 
 func denied(message string) error { return fault.New(fault.CodeAccessDenied, "%s", message) }
@@ -113,7 +111,7 @@ func (s *Service) openSession(ctx context.Context, o Order, alias RoleAlias) (ia
 		return refused(err, s.event(o, why.RoleRefused, s.explainRole(ctx, alias)))
 	}
 	if err == nil && o.Holds != nil && !o.Holds() {
-		return refused(NotOnThisEndpoint(), s.event(o, why.CertificateWithdrawn, ""))
+		return refused(NotOnThisEndpoint(), s.event(o, why.CertificateWithdrawn, why.Phrase{}))
 	}
 	return session, nil, err
 }
@@ -140,15 +138,15 @@ func (s *Service) keys(ctx context.Context, o Order) (policy.Values, error) {
 // explainRole says for the operator what AWS keeps to itself: which of the
 // reasons it is. It reads the role again, so it can be wrong where the role was
 // changed this very moment.
-func (s *Service) explainRole(ctx context.Context, alias RoleAlias) string {
+func (s *Service) explainRole(ctx context.Context, alias RoleAlias) why.Phrase {
 	role, found, err := s.iam.RoleByARN(ctx, alias.RoleARN)
 	switch {
 	case err != nil:
-		return "the role could not be read: " + err.Error()
+		return why.Say("the role could not be read: %v", err)
 	case !found:
-		return fmt.Sprintf("there is no role %s", alias.RoleARN)
+		return why.Say("there is no role %s", alias.RoleARN)
 	case alias.Duration > role.SessionMax:
-		return fmt.Sprintf("the alias gives sessions of %v, and role %s allows at most %v", alias.Duration, role.Name, role.SessionMax)
+		return why.Say("the alias gives sessions of %v, and role %s allows at most %v", alias.Duration, role.Name, role.SessionMax)
 	}
-	return fmt.Sprintf("the trust policy of role %s does not let %s do sts:AssumeRole", role.Name, provider)
+	return why.Say("the trust policy of role %s does not let %s do sts:AssumeRole", role.Name, provider)
 }

@@ -73,7 +73,7 @@ func TestAssumeRefuses(t *testing.T) {
 		"403/policy denies": {
 			arrange: func(h *house) { h.allow("deny", deny, id1) },
 			order:   order(id1, ""), says: "AccessDenied: Access Denied",
-			want: why.Event{Cause: why.PolicyExplicitDeny, Detail: "policy deny statement 1 denies iot:AssumeRoleWithCertificate on arn:aws:iot:us-east-1:111122223333:rolealias/camera-alias, and a Deny outweighs the Allow of policy all statement 1"},
+			want: why.Event{Cause: why.PolicyExplicitDeny, Statement: "policy deny, statement 1", Detail: "policy deny statement 1 denies iot:AssumeRoleWithCertificate on arn:aws:iot:us-east-1:111122223333:rolealias/camera-alias, and a Deny outweighs the Allow of policy all statement 1"},
 		},
 		"404/alias is missing": {
 			order: credentials.Order{Principal: device(id1), Alias: "no"}, says: "ResourceNotFound: Role alias does not exist",

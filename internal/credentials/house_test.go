@@ -139,6 +139,8 @@ func (h *house) refuses(o credentials.Order, message string, want why.Event) {
 	}
 	want.Step, want.Principal = why.StepHTTP, o.Principal.ID
 	want.Action, want.Resource = "iot:AssumeRoleWithCertificate", h.ARN(o.Alias)
+	same(h.t, want.Detail, event.Reason.String())
+	event.Reason = why.Phrase{}
 	same(h.t, want, *event)
 }
 

@@ -68,6 +68,11 @@ type Error struct {
 	Code    Code
 	Message string // for the caller: what is wrong and, where it helps, what to do
 
+	// Form and Of are what Message was made of, for doors that speak other
+	// languages than English.
+	Form string
+	Of   []any
+
 	// ResourceID and ResourceARN name the resource that is in the way, for
 	// codes such as CodeAlreadyExists. AWS clients read them.
 	ResourceID  string
@@ -92,7 +97,7 @@ func (e *Error) Unwrap() error { return e.cause }
 // theirs to see.
 func New(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
+	return &Error{Code: code, Message: err.Error(), Form: format, Of: args, cause: errors.Unwrap(err)}
 }
 
 // Because adds the cause that only the log shows.

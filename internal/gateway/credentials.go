@@ -72,7 +72,7 @@ func (c *CredentialProvider) assume(r *http.Request) (iam.Credentials, error) {
 // identify says whose certificate the request came with.
 func (c *CredentialProvider) identify(r *http.Request, p *peer) (policy.Principal, *why.Event) {
 	if p == nil || p.leaf() == nil {
-		return policy.Principal{}, refusal(why.NoCertificate, "")
+		return policy.Principal{}, refusal(why.NoCertificate, why.Phrase{})
 	}
 	principal, event := c.Guard.identify(r.Context(), p.leaf())
 	principal.SourceIP, principal.ServerName, principal.UserAgent = p.remote.Addr(), p.state.ServerName, r.UserAgent()

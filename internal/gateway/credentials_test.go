@@ -204,7 +204,8 @@ func TestProviderRefuses(t *testing.T) {
 			}
 			e := p.events[0]
 			sameAs(t, why.Event{Time: providerNow, Step: why.StepHTTP, Cause: test.cause, Source: "192.0.2.7:4711", Server: "cred.example",
-				Door: "https", Principal: e.Principal, Action: e.Action, Resource: e.Resource, Detail: e.Detail}, e)
+				Door: "https", Principal: e.Principal, Action: e.Action, Resource: e.Resource, Detail: e.Detail, Reason: e.Reason, Statement: e.Statement, Variables: e.Variables}, e)
+			sameAs(t, e.Detail, e.Reason.String())
 			if p.leaf != nil {
 				sameAs(t, string(p.id), e.Principal)
 			}

@@ -91,7 +91,7 @@ func (g *Guard) admitVouched(ctx context.Context, a broker.Attempt, o authorizer
 	}
 	rights, err := g.openVouched(ctx, c, verdict)
 	if err != nil {
-		return broker.Admission{}, refusal(why.ServerError, err.Error())
+		return broker.Admission{}, refusal(why.ServerError, why.Words(err.Error()))
 	}
 	rights.offer, rights.peer = o, a.Peer
 	return broker.Admission{
@@ -109,7 +109,7 @@ func (g *Guard) addCertificate(ctx context.Context, a broker.Attempt, o *authori
 	}
 	leaf := a.Peer.Certificate
 	if leaf == nil {
-		return refusal(why.NoCertificate, "domain configuration "+d.Name+" wants a certificate beside the custom authorizer")
+		return refusal(why.NoCertificate, why.Say("domain configuration %s wants a certificate beside the custom authorizer", d.Name))
 	}
 	if _, event := g.identify(ctx, leaf); event != nil {
 		return event
@@ -123,12 +123,12 @@ func (g *Guard) addCertificate(ctx context.Context, a broker.Attempt, o *authori
 // a failure of ours.
 func refusedBy(err error) *why.Event {
 	if fault.CodeOf(err) == fault.Internal {
-		return refusal(why.ServerError, err.Error())
+		return refusal(why.ServerError, why.Words(err.Error()))
 	}
 	f, _ := errors.AsType[*fault.Error](err)
-	detail := f.Message
+	detail := why.Say(f.Form, f.Of...)
 	if cause := errors.Unwrap(f); cause != nil {
-		detail += ": " + cause.Error()
+		detail = why.Say("%s: %v", detail, cause)
 	}
 	return refusal(why.AuthorizerRefused, detail)
 }
@@ -232,7 +232,7 @@ func (v *vouched) refresh() {
 	}
 	if err != nil {
 		v.policies.swap(policy.NewSet())
-		v.guard.Withdraw(v.client, v.peer, why.AuthorizerRefused, refusedBy(err).Detail)
+		v.guard.Withdraw(v.client, v.peer, why.AuthorizerRefused, refusedBy(err).Reason)
 		return
 	}
 	v.policies.swap(verdict.Policies)

@@ -30,7 +30,7 @@ func (g *Gateway) accept(l net.Listener) {
 		}
 		g.stats.Accepted.Add(1)
 		tcp := conn.(*net.TCPConn)
-		if full := g.full(tcp, descriptors); full != "" {
+		if full := g.full(tcp, descriptors); !full.IsZero() {
 			g.stats.Overflow.Add(1)
 			g.record(tcp, why.TooFast, "", full)
 			tcp.Close()
@@ -41,15 +41,15 @@ func (g *Gateway) accept(l net.Listener) {
 	}
 }
 
-// full says why there is no room for a connection; "" if it was counted in.
-func (g *Gateway) full(conn *net.TCPConn, descriptors int) string {
+// full says why there is no room for a connection; nothing if it was counted in.
+func (g *Gateway) full(conn *net.TCPConn, descriptors int) why.Phrase {
 	switch {
 	case isOneTooMany(conn, descriptors):
-		return "the server has too few file descriptors left; let it have more (ulimit -n)"
+		return why.Say("the server has too few file descriptors left; let it have more (ulimit -n)")
 	case !g.enter(conn):
-		return fmt.Sprintf("%d connections are under way to their first request already", g.Handshaking)
+		return why.Say("%d connections are under way to their first request already", g.Handshaking)
 	}
-	return ""
+	return why.Phrase{}
 }
 
 // enter counts a connection among those that have not said what they want: the
@@ -137,7 +137,7 @@ func (g *Gateway) sniff(p *peer, conn *tls.Conn) (serve func()) {
 	switch {
 	case err != nil:
 		p.settle()
-		g.record(p.sock, why.ConnectTimeout, p.state.ServerName, "nothing followed the TLS handshake")
+		g.record(p.sock, why.ConnectTimeout, p.state.ServerName, why.Say("nothing followed the TLS handshake"))
 		conn.Close()
 	case first == 0x10: // MQTT CONNECT
 		return g.mqtt(p, whole)
@@ -146,7 +146,7 @@ func (g *Gateway) sniff(p *peer, conn *tls.Conn) (serve func()) {
 	default:
 		p.settle()
 		g.stats.Unrecognized.Add(1)
-		g.record(p.sock, why.NotMQTT, p.state.ServerName, "")
+		g.record(p.sock, why.NotMQTT, p.state.ServerName, why.Phrase{})
 		conn.Close()
 	}
 	return nil
@@ -187,30 +187,32 @@ func (g *Gateway) serveHTTP(p *peer, conn net.Conn) {
 }
 
 // record tells the journal of a connection that never became anybody's.
-func (g *Gateway) record(conn net.Conn, cause why.Cause, server, detail string) {
-	g.Journal.Record(why.Event{
+func (g *Gateway) record(conn net.Conn, cause why.Cause, server string, detail why.Phrase) {
+	event := why.Event{
 		Time: g.Now(), Source: conn.RemoteAddr().String(), Door: "tls", Server: server,
-		Step: why.StepTLS, Cause: cause, Detail: detail,
-	})
+		Step: why.StepTLS, Cause: cause,
+	}
+	event.Because(detail)
+	g.Journal.Record(event)
 }
 
 // explainTLS says what a failed handshake usually means.
-func explainTLS(err error) string {
+func explainTLS(err error) why.Phrase {
 	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
 	alert, alerted := errors.AsType[*net.OpError](err)
 	switch {
 	case notTLS:
-		return "the client does not speak TLS: " + err.Error()
+		return why.Say("the client does not speak TLS: %v", err)
 	case alerted && alert.Op == "remote error":
-		return "the client ended the handshake, and says: " + alert.Err.Error()
+		return why.Say("the client ended the handshake, and says: %v", alert.Err)
 	case alerted && alert.Err.Error() == "tls: bad record MAC":
-		return "the client ended the handshake without a readable word, as OpenSSL does when it does not trust root-ca.pem or does not find its name in the server's certificate"
+		return why.Say("the client ended the handshake without a readable word, as OpenSSL does when it does not trust root-ca.pem or does not find its name in the server's certificate")
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "the client did not finish the handshake in time"
+		return why.Say("the client did not finish the handshake in time")
 	case errors.Is(err, io.EOF):
-		return "the client hung up during the handshake; it may not trust root-ca.pem or not find its name in the server's certificate"
+		return why.Say("the client hung up during the handshake; it may not trust root-ca.pem or not find its name in the server's certificate")
 	}
-	return err.Error()
+	return why.Words(err.Error())
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

@@ -28,7 +28,7 @@ type Guard struct {
 
 	Publisher func() message.Publisher // the broker, which in turn needs the Guard
 	// Withdraw cuts off a client of the broker whose admission holds no longer.
-	Withdraw func(clientID string, from *broker.Peer, cause why.Cause, detail string)
+	Withdraw func(clientID string, from *broker.Peer, cause why.Cause, detail why.Phrase)
 	Now      func() time.Time
 
 	WebSocketLife time.Duration // of one that a signature opened; 0: no limit
@@ -70,13 +70,13 @@ func (g *Guard) Admit(ctx context.Context, a broker.Attempt) (broker.Admission, 
 	event := g.outOfDomain(a, g.proof(a, custom))
 	switch {
 	case err != nil:
-		return broker.Admission{}, refusal(why.ServerError, err.Error())
+		return broker.Admission{}, refusal(why.ServerError, why.Words(err.Error()))
 	case event != nil:
 		return broker.Admission{}, event
 	case custom:
 		return g.admitVouched(ctx, a, offer)
 	case a.Peer.Certificate == nil:
-		return broker.Admission{}, refusal(why.NoCertificate, "")
+		return broker.Admission{}, refusal(why.NoCertificate, why.Phrase{})
 	}
 	return g.admitDevice(ctx, a)
 }
@@ -99,21 +99,23 @@ func (g *Guard) outOfDomain(a broker.Attempt, proof string) *why.Event {
 	if a.Peer.Door == "wss" {
 		protocol = authorizer.MQTTOverWSS
 	}
-	if detail := g.Authorizers.Refuses(a.Peer.ServerName, proof, protocol); detail != "" {
+	if detail := g.Authorizers.Refuses(a.Peer.ServerName, proof, protocol); !detail.IsZero() {
 		return refusal(why.DomainRefused, detail)
 	}
 	return nil
 }
 
-func refusal(cause why.Cause, detail string) *why.Event {
-	return &why.Event{Step: why.StepConnect, Cause: cause, Detail: detail}
+func refusal(cause why.Cause, detail why.Phrase) *why.Event {
+	event := &why.Event{Step: why.StepConnect, Cause: cause}
+	event.Because(detail)
+	return event
 }
 
 func (g *Guard) admitSigner(a broker.Attempt) (broker.Admission, *why.Event) {
 	caller, _ := a.Peer.Identity.(wire.Caller)
 	actor, ok := iam.ActorOf(caller)
 	if !ok {
-		return broker.Admission{}, refusal(why.SignatureInvalid, "")
+		return broker.Admission{}, refusal(why.SignatureInvalid, why.Phrase{})
 	}
 	about := policy.Values{}
 	about.Set(policy.KeySourceIP, a.Peer.Remote.Addr().String())
@@ -140,11 +142,11 @@ func (g *Guard) admitDevice(ctx context.Context, a broker.Attempt) (broker.Admis
 	leaf := a.Peer.Certificate
 	until, err := g.claim(ctx, leaf, &c)
 	if err != nil {
-		return broker.Admission{}, refusal(why.ServerError, err.Error())
+		return broker.Admission{}, refusal(why.ServerError, why.Words(err.Error()))
 	}
 	subject, err := g.Access.Open(ctx, c)
 	if err != nil {
-		return broker.Admission{}, refusal(why.ServerError, err.Error())
+		return broker.Admission{}, refusal(why.ServerError, why.Words(err.Error()))
 	}
 	return broker.Admission{
 		Principal: principal, Rights: subject, Holds: func() bool { return g.stillActive(ctx, leaf) },
@@ -168,16 +170,16 @@ func (g *Guard) claim(ctx context.Context, leaf *x509.Certificate, c *access.Con
 func (g *Guard) identify(ctx context.Context, leaf *x509.Certificate) (policy.Principal, *why.Event) {
 	verdict, err := g.PKI.Identify(ctx, leaf)
 	if err != nil {
-		return policy.Principal{}, refusal(why.ServerError, err.Error())
+		return policy.Principal{}, refusal(why.ServerError, why.Words(err.Error()))
 	}
 	id := string(pki.IDOf(leaf.Raw))
 	if j := verdict.JustInTime; j != nil && j.Topic != "" {
 		g.Publisher().Publish(message.Message{Topic: j.Topic, Payload: j.Payload, QoS: mqtt.QoS1}, nil)
 	} else if j != nil && g.FirstConnect != nil {
 		if err := g.FirstConnect(ctx, leaf, j.CA); err != nil {
-			verdict.Why += "; it could not be provisioned: " + err.Error()
+			verdict.Why = why.Say("%s; it could not be provisioned: %v", verdict.Why, err)
 		} else {
-			verdict.Why += "; it has been provisioned now, the next try is welcome"
+			verdict.Why = why.Say("%s; it has been provisioned now, the next try is welcome", verdict.Why)
 		}
 	}
 	if verdict.Refused != pki.Welcome {

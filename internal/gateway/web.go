@@ -126,10 +126,10 @@ func (a *Authorizer) identify(ctx context.Context, p *peer, certificate string) 
 // allow a request.
 func (a *Authorizer) outOfDomain(p *peer, proof string) bool {
 	detail := a.Guard.Authorizers.Refuses(p.state.ServerName, proof, authorizer.HTTPS)
-	if detail != "" {
-		a.record(p, "", why.Event{Cause: why.DomainRefused, Detail: detail})
+	if !detail.IsZero() {
+		a.record(p, "", *refusal(why.DomainRefused, detail))
 	}
-	return detail != ""
+	return !detail.IsZero()
 }
 
 // decide puts the questions of a call to the policies of the caller.
@@ -193,12 +193,9 @@ func retains(call wire.Call) bool {
 }
 
 func (a *Authorizer) refused(p *peer, who policy.Principal, subject *access.Subject, ask question) {
-	x := subject.Explain(ask.action, ask.resource)
-	cause := why.PolicyImplicitDeny
-	if x.Decision.Outcome == policy.ExplicitDeny {
-		cause = why.PolicyExplicitDeny
-	}
-	a.record(p, who.ID, why.Event{Step: why.StepHTTP, Cause: cause, Action: ask.action, Resource: ask.resource, Detail: x.Sentence})
+	event := why.Event{Action: ask.action, Resource: ask.resource}
+	subject.Explain(ask.action, ask.resource).Tell(&event)
+	a.record(p, who.ID, event)
 }
 
 func (a *Authorizer) record(p *peer, principal string, e why.Event) {

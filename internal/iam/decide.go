@@ -8,6 +8,7 @@ import (
 
 	"thingd/internal/fault"
 	"thingd/internal/policy"
+	"thingd/internal/why"
 )
 
 // grant is what a user or role may do.
@@ -69,7 +70,7 @@ var articles = map[string]string{"identity-based": "an", "session": "a"}
 // Explain says at length why the actor may or may not.
 func (s *Service) Explain(ctx context.Context, a *Actor, action, resource string, more policy.Values) (policy.Explanation, error) {
 	if a.Kind == Root {
-		return policy.Explanation{Decision: policy.Decision{Outcome: policy.Allowed}, Sentence: "The root of the account may do everything."}, nil
+		return policy.Explanation{Decision: policy.Decision{Outcome: policy.Allowed}, Reason: why.Say("The root of the account may do everything.")}, nil
 	}
 	set, err := s.setOf(ctx, a)
 	if err != nil {

@@ -492,7 +492,7 @@ func TestRights(t *testing.T) {
 	if got := ask(); got != [3]bool{} {
 		t.Error("a key that is off still works:", got)
 	}
-	if why := rights.Explain("iot:Publish", "topic/ann").Sentence; !strings.Contains(why, "turned off") {
+	if why := rights.Explain("iot:Publish", "topic/ann").Sentence(); !strings.Contains(why, "turned off") {
 		t.Error(why)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"thingd/internal/policy"
+	"thingd/internal/why"
 )
 
 // rightsTimeout bounds the wait for the store when a decision needs it.
@@ -55,11 +56,11 @@ func (r *Rights) Explain(action, resource string) policy.Explanation {
 	ctx, cancel := context.WithTimeout(context.Background(), rightsTimeout)
 	defer cancel()
 	if !r.holds(ctx) {
-		return policy.Explanation{Sentence: "The access key " + r.actor.AccessKeyID + " is gone or turned off, so its connection may do nothing."}
+		return policy.Explanation{Reason: why.Say("The access key %s is gone or turned off, so its connection may do nothing.", r.actor.AccessKeyID)}
 	}
 	explanation, err := r.service.Explain(ctx, r.actor, action, r.full(resource), nil)
 	if err != nil {
-		return policy.Explanation{Sentence: "The policies of " + r.actor.ARN + " could not be read: " + err.Error()}
+		return policy.Explanation{Reason: why.Say("The policies of %s could not be read: %v", r.actor.ARN, err)}
 	}
 	return explanation
 }

@@ -16,6 +16,8 @@ const (
 	detailMax    = 1024
 	statementMax = 4096
 	variablesMax = 32
+	partsMax     = 8 // of a phrase
+	phraseDepth  = 10
 )
 
 // clip bounds an event and makes its texts fit for a database.
@@ -27,6 +29,7 @@ func clip(e why.Event) why.Event {
 	e.Disconnect = why.Disconnect(clipText(string(e.Disconnect), nameMax))
 	e.Resource = clipText(e.Resource, resourceMax)
 	e.Detail = clipText(e.Detail, detailMax)
+	e.Reason = clipPhrase(e.Reason, phraseDepth)
 	e.Statement = clipText(e.Statement, statementMax)
 	e.Variables = slices.Clone(e.Variables[:min(len(e.Variables), variablesMax)]) // the caller's stay as they are
 	for i, v := range e.Variables {
@@ -59,4 +62,18 @@ func clipText(text string, limit int) string {
 	}
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	return strings.ReplaceAll(text, "\x00", "\uFFFD")
+}
+
+// clipPhrase bounds the words in a phrase. Its forms are our own; that it has few
+// parts and is not deep is for those that nobody has thought of.
+func clipPhrase(p why.Phrase, depth int) why.Phrase {
+	p.Text = clipText(p.Text, detailMax)
+	if depth == 0 {
+		return why.Words(clipText(p.String(), detailMax))
+	}
+	p.Of = slices.Clone(p.Of[:min(len(p.Of), partsMax)])
+	for i := range p.Of {
+		p.Of[i] = clipPhrase(p.Of[i], depth-1)
+	}
+	return p
 }

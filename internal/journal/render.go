@@ -89,7 +89,7 @@ func who(e why.Event) string {
 		return "principal " + printable(e.Principal)
 	case e.Source != "":
 		return printable(e.Source)
-	case e.Detail == crowded:
+	case e.Detail == crowded.String():
 		return "many clients"
 	}
 	return "an unknown client"

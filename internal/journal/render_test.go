@@ -32,7 +32,7 @@ func TestRender(t *testing.T) {
 		{Number: 4, Count: 1, Event: why.Event{Time: at.Add(-30 * time.Second), ClientID: "press-12", Principal: "8b1f0c2e5d7a",
 			Source: "10.0.0.7:51234", Door: "mqtts", Step: why.StepConnection, Cause: why.ClosedByAPI, Disconnect: why.APIInitiated}},
 		{Number: 2, Count: 812, Since: at.Add(-2 * time.Minute), Event: why.Event{Time: at.Add(-2 * time.Minute),
-			Step: why.StepConnection, Cause: why.ServerStopping, Disconnect: why.ServerInitiated, Detail: crowded}},
+			Step: why.StepConnection, Cause: why.ServerStopping, Disconnect: why.ServerInitiated, Detail: crowded.String()}},
 		{Number: 6, Count: 1, Event: why.Event{Time: at, Principal: "AKIDEXAMPLE", Step: why.StepHTTP, Cause: "OF_THE_FUTURE"}},
 		{Number: 7, Count: 1, Event: why.Event{Time: at.Add(time.Second), ClientID: "press-13", Principal: "8b1f0c2e5d7a", Step: why.StepConnect, Cause: why.CertificateInactive}},
 	}

@@ -21,7 +21,7 @@ const (
 )
 
 // crowded is the detail of the entries that stand for many.
-const crowded = "this stands for many, too many to keep one by one"
+var crowded = why.Say("this stands for many, too many to keep one by one")
 
 // key is what the events of a group have in common.
 type key struct {
@@ -93,7 +93,8 @@ func (r *repeats) keyOf(e *why.Event) key {
 }
 
 func (r *repeats) crowd(e *why.Event, k key) key {
-	*e = why.Event{Time: e.Time, Source: k.source, Door: e.Door, Step: e.Step, Cause: e.Cause, Disconnect: e.Disconnect, Detail: crowded}
+	*e = why.Event{Time: e.Time, Source: k.source, Door: e.Door, Step: e.Step, Cause: e.Cause, Disconnect: e.Disconnect}
+	e.Because(crowded)
 	return k
 }
 

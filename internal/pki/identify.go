@@ -5,10 +5,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 
 	"thingd/internal/fault"
+	"thingd/internal/why"
 )
 
 // Refusal says why a certificate does not let its device in; "" if it does.
@@ -34,7 +34,7 @@ var refusals = map[Status]Refusal{
 type Verdict struct {
 	Certificate Certificate // without PEM; zero where Refused is Unregistered
 	Refused     Refusal
-	Why         string // one sentence for the operator; "" where welcome
+	Why         why.Phrase // for the operator; zero where welcome
 
 	// JustInTime is set where the device registers itself by this very connect.
 	// Somebody must act on it; the connection is refused all the same.
@@ -77,13 +77,13 @@ func (s *Service) judge(cert Certificate) Verdict {
 	if refused == Welcome {
 		return Verdict{Certificate: cert}
 	}
-	return Verdict{cert, refused, fmt.Sprintf("certificate %s is %s", cert.ID, refused), nil}
+	return Verdict{cert, refused, why.Say("certificate %s is %s", cert.ID, why.Say(string(refused))), nil}
 }
 
 // firstConnect looks for a CA that vouches for an unknown certificate.
 func (s *Service) firstConnect(ctx context.Context, leaf *x509.Certificate) (Verdict, error) {
 	id := IDOf(leaf.Raw)
-	unknown := Verdict{Refused: Unregistered, Why: fmt.Sprintf("certificate %s is not registered, and no CA with auto-registration has signed it (issuer %q)", id, leaf.Issuer)}
+	unknown := Verdict{Refused: Unregistered, Why: why.Say("certificate %s is not registered, and no CA with auto-registration has signed it (issuer %q)", id, leaf.Issuer)}
 	if !s.now().Before(leaf.NotAfter) || checkAlgorithms(leaf) != nil {
 		return unknown, nil
 	}

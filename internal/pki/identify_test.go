@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thingd/internal/pki"
+	"thingd/internal/why"
 )
 
 func TestIdentify(t *testing.T) {
@@ -27,7 +28,7 @@ func TestIdentify(t *testing.T) {
 			cert.PEM = ""
 			want := pki.Verdict{Certificate: cert, Refused: test.want}
 			if test.want != pki.Welcome {
-				want.Why = fmt.Sprintf("certificate %s is %s", cert.ID, test.want)
+				want.Why = why.Say("certificate %s is %s", cert.ID, why.Say(string(test.want)))
 			}
 			for _, way := range []string{"from the store", "from memory"} {
 				got, err := h.Identify(t.Context(), leaf)

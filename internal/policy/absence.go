@@ -1,52 +1,53 @@
 package policy
 
 import (
-	"fmt"
 	"strings"
+
+	"thingd/internal/why"
 )
 
 // absence says why a variable or condition key has no value.
-func (a *advisor) absence(name string) string {
+func (a *advisor) absence(name string) why.Phrase {
 	key := CanonicalKey(name)
 	switch values := lookup(a.q.Context, key); {
 	case len(values) > 1:
-		return "it has several values, so it serves as a condition key only"
+		return why.Say("it has several values, so it serves as a condition key only")
 	case len(values) == 1 && isCertificateAttribute(key):
-		return "the certificate's value is too long or contains one of * $ + ? #, so it is not substituted"
+		return why.Say("the certificate's value is too long or contains one of * $ + ? #, so it is not substituted")
 	}
-	if text := a.thingAbsence(key); text != "" {
-		return text
+	if absence := a.thingAbsence(key); !absence.IsZero() {
+		return absence
 	}
 	if s, ok := subjectOf(key); ok {
-		return s.absent
+		return why.Say(s.absent)
 	}
 	return unknownName(key)
 }
 
 // thingAbsence answers for the thing's variables, which depend on whether there
 // is a connection, and a thing.
-func (a *advisor) thingAbsence(key string) string {
+func (a *advisor) thingAbsence(key string) why.Phrase {
 	if !strings.HasPrefix(key, "iot:connection.thing.") {
-		return ""
+		return why.Phrase{}
 	}
 	thing := lookup(a.q.Context, KeyThingName)
 	attribute, isAttribute := strings.CutPrefix(key, KeyThingAttributes+"[")
 	switch {
 	case len(thing) == 0 && len(lookup(a.q.Context, KeyClientID)) == 0:
-		return "only MQTT connections have a thing"
+		return why.Say("only MQTT connections have a thing")
 	case len(thing) == 0:
-		return ""
+		return why.Phrase{}
 	case isAttribute:
-		return fmt.Sprintf("the thing %s has no attribute %s", thing[0], strings.TrimSuffix(attribute, "]"))
+		return why.Say("the thing %s has no attribute %s", thing[0], strings.TrimSuffix(attribute, "]"))
 	case key == KeyThingTypeName:
-		return fmt.Sprintf("the thing %s has no type", thing[0])
+		return why.Say("the thing %s has no type", thing[0])
 	}
-	return ""
+	return why.Phrase{}
 }
 
 // unknownName answers for a name that thingd doesn't know, with the one that may
 // have been meant.
-func unknownName(key string) string {
+func unknownName(key string) why.Phrase {
 	const typo = 2 // edits
 	best, name := typo+1, ""
 	for _, s := range subjects {
@@ -55,9 +56,9 @@ func unknownName(key string) string {
 		}
 	}
 	if name == "" {
-		return "the request has no such value"
+		return why.Say("the request has no such value")
 	}
-	return fmt.Sprintf("there is no such variable (did you mean %s?)", name)
+	return why.Say("there is no such variable (did you mean %s?)", name)
 }
 
 // edits counts the bytes to insert, delete or replace to make a into b

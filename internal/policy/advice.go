@@ -1,9 +1,10 @@
 package policy
 
 import (
-	"fmt"
 	"slices"
 	"strings"
+
+	"thingd/internal/why"
 )
 
 // advisor finds the sentence that helps. Of a refusal it looks for the mistake:
@@ -18,7 +19,7 @@ type advisor struct {
 }
 
 // sentence answers in one sentence.
-func (a *advisor) sentence() string {
+func (a *advisor) sentence() why.Phrase {
 	switch a.decision.Outcome {
 	case Allowed:
 		return a.allowed()
@@ -26,43 +27,43 @@ func (a *advisor) sentence() string {
 		return a.denied()
 	}
 	// From the likeliest mistake to the least telling remark.
-	finders := []func() string{
+	finders := []func() why.Phrase{
 		a.nothingAttached, a.failedCondition, a.missingVariable, a.missingInException, a.excepted,
 		a.plainVariable, a.wrongType, a.mqttWildcard, a.wrongCase, a.wrongPlace, a.sharedFilter,
 		a.parentTopic, a.widerFilter, a.wrongCaller, a.retained, a.nearest, a.otherAction,
 	}
 	for _, find := range finders {
-		if text := find(); text != "" {
-			return text
+		if found := find(); !found.IsZero() {
+			return found
 		}
 	}
-	return a.noStatement("what is allowed is " + a.allowedActions())
+	return a.noStatement(why.Say("what is allowed is %s", a.allowedActions()))
 }
 
 // label names a statement.
-func (t trial) label() string {
+func (t trial) label() why.Phrase {
 	if t.Sid != "" {
-		return fmt.Sprintf("policy %s statement %d (%s)", t.policy.Name, t.Number, brief(t.Sid))
+		return why.Say("policy %s statement %d (%s)", t.policy.Name, t.Number, brief(t.Sid))
 	}
-	return fmt.Sprintf("policy %s statement %d", t.policy.Name, t.Number)
+	return why.Say("policy %s statement %d", t.policy.Name, t.Number)
 }
 
 // request names what was asked.
-func (a *advisor) request() string {
+func (a *advisor) request() why.Phrase {
 	if a.q.Resource == "" || a.q.Resource == "*" {
-		return a.asked
+		return why.Words(a.asked)
 	}
-	return a.asked + " on " + a.q.Resource
+	return why.Say("%s on %s", a.asked, a.q.Resource)
 }
 
 // noStatement begins with the fact and ends with a remark.
-func (a *advisor) noStatement(remark string) string {
-	return fmt.Sprintf("no statement allows %s; %s", a.request(), remark)
+func (a *advisor) noStatement(remark why.Phrase) why.Phrase {
+	return why.Say("no statement allows %s; %s", a.request(), remark)
 }
 
 // butFor says what the statement lacks.
-func (t trial) butFor(format string, args ...any) string {
-	return t.label() + " allows it but " + fmt.Sprintf(format, args...)
+func (t trial) butFor(lack why.Phrase) why.Phrase {
+	return why.Say("%s allows it but %s", t.label(), lack)
 }
 
 // decisive gives the trial that the decision names.
@@ -75,59 +76,59 @@ func (a *advisor) decisive(effect Effect) trial {
 	return trial{policy: &Policy{Name: a.decision.Policy}}
 }
 
-func (a *advisor) allowed() string {
-	return a.decisive(Allow).label() + " allows " + a.request()
+func (a *advisor) allowed() why.Phrase {
+	return why.Say("%s allows %s", a.decisive(Allow).label(), a.request())
 }
 
-func (a *advisor) denied() string {
+func (a *advisor) denied() why.Phrase {
 	t := a.decisive(Deny)
-	text := fmt.Sprintf("%s denies %s%s", t.label(), a.request(), t.because())
+	denied := why.Say("%s denies %s%s", t.label(), a.request(), t.because())
 	if i := slices.IndexFunc(a.trials, func(t trial) bool { return t.Matched && t.Effect == Allow }); i >= 0 {
-		return text + fmt.Sprintf(", and a Deny outweighs the Allow of %s", a.trials[i].label())
+		return why.Say("%s, and a Deny outweighs the Allow of %s", denied, a.trials[i].label())
 	}
-	return text
+	return denied
 }
 
 // because says what made a statement match, where that is not obvious.
-func (t trial) because() string {
+func (t trial) because() why.Phrase {
 	if t.NotResource {
-		return ", which its NotResource does not except"
+		return why.Say(", which its NotResource does not except")
 	}
-	text := ""
+	var by why.Phrase
 	for _, r := range t.Resources {
 		if r.Matched && r.Substituted != "*" {
-			text = " with its resource " + brief(r.Substituted)
+			by = why.Say(" with its resource %s", brief(r.Substituted))
 			break
 		}
 	}
 	if len(t.Conditions) > 0 {
-		text += " because its condition holds: " + t.Conditions[0].words()
+		by = why.Say("%s because its condition holds: %s", by, t.Conditions[0].words())
 	}
-	return text
+	return by
 }
 
-func (a *advisor) nothingAttached() string {
+func (a *advisor) nothingAttached() why.Phrase {
 	if len(a.trials) > 0 {
-		return ""
+		return why.Phrase{}
 	}
-	return fmt.Sprintf("no policy is attached, so nothing allows %s", a.request())
+	return why.Say("no policy is attached, so nothing allows %s", a.request())
 }
 
 // retained finds a Publish that forgot the right to retain.
-func (a *advisor) retained() string {
+func (a *advisor) retained() why.Phrase {
 	if !strings.EqualFold(a.q.Action, "iot:RetainPublish") {
-		return ""
+		return why.Phrase{}
 	}
 	for _, t := range a.trials {
 		if t.Effect == Allow && t.Resource && t.Condition && t.rule.matchesAction("iot:publish") {
-			return t.label() + " allows iot:Publish on " + a.q.Resource + ", but a retained message needs iot:RetainPublish, too"
+			return why.Say("%s allows iot:Publish on %s, but a retained message needs iot:RetainPublish, too", t.label(), a.q.Resource)
 		}
 	}
-	return ""
+	return why.Phrase{}
 }
 
 // nearest finds the resource most like the one asked for.
-func (a *advisor) nearest() string {
+func (a *advisor) nearest() why.Phrase {
 	var best trial
 	var text string
 	score := -1
@@ -142,9 +143,9 @@ func (a *advisor) nearest() string {
 		}
 	}
 	if score < 0 {
-		return ""
+		return why.Phrase{}
 	}
-	return a.noStatement(fmt.Sprintf("nearest: %s allows %s on %s", best.label(), a.asked, text))
+	return a.noStatement(why.Say("nearest: %s allows %s on %s", best.label(), a.asked, text))
 }
 
 // likeness counts the bytes that two texts have in common at their ends.
@@ -160,14 +161,14 @@ func likeness(a, b string) int {
 }
 
 // otherAction finds a statement that names the resource for another action.
-func (a *advisor) otherAction() string {
+func (a *advisor) otherAction() why.Phrase {
 	for _, t := range a.trials {
 		named := slices.ContainsFunc(t.Resources, func(r ResourceReport) bool { return r.Matched && r.Pattern != "*" })
 		if t.Effect == Allow && named && !t.NotResource && !t.Action && !t.rule.notActions {
-			return a.noStatement(fmt.Sprintf("%s is about it, but allows %s only", t.label(), t.actionNames()))
+			return a.noStatement(why.Say("%s is about it, but allows %s only", t.label(), t.actionNames()))
 		}
 	}
-	return ""
+	return why.Phrase{}
 }
 
 func (t trial) actionNames() string {
@@ -178,25 +179,32 @@ func (t trial) actionNames() string {
 	return brief(strings.Join(names, ", "))
 }
 
+// listMax bounds a list in a sentence.
+const listMax = 6
+
 // allowedActions lists what the policies allow at all.
-func (a *advisor) allowedActions() string {
+func (a *advisor) allowedActions() why.Phrase {
 	var names []string
+	var all []why.Phrase
 	for _, t := range a.trials {
 		if t.Effect != Allow {
 			continue
 		}
 		for _, action := range t.rule.actions {
-			name := action.source
+			name := why.Words(brief(action.source))
 			if t.rule.notActions {
-				name = "all but " + name
+				name = why.Say("all but %s", name)
 			}
-			if !slices.Contains(names, name) {
-				names = append(names, name)
+			if !slices.Contains(names, name.String()) {
+				names, all = append(names, name.String()), append(all, name)
 			}
 		}
 	}
-	if len(names) == 0 {
-		return "nothing: there is no Allow"
+	switch {
+	case len(all) == 0:
+		return why.Say("nothing: there is no Allow")
+	case len(all) > listMax:
+		return why.Say("%s and more", why.Join("%s, %s", all[:listMax]))
 	}
-	return brief(strings.Join(names, ", "))
+	return why.Join("%s, %s", all)
 }

@@ -1,6 +1,11 @@
 package policy
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+
+	"thingd/internal/why"
+)
 
 // Explanation is a decision with everything that led to it.
 type Explanation struct {
@@ -11,8 +16,30 @@ type Explanation struct {
 	// value, as AWS spells them, sorted (TestAuthorization: missingContextValues).
 	Missing []string
 
-	// Sentence says in plain English why, and where it can what to look at.
-	Sentence string
+	// Used are the variables that had a value in statements about the action.
+	Used []why.Variable
+
+	// Reason says why, and where it can what to look at.
+	Reason why.Phrase
+}
+
+// Sentence is Reason in plain English.
+func (e Explanation) Sentence() string { return e.Reason.String() }
+
+// Tell puts a refusal into an event.
+func (e Explanation) Tell(event *why.Event) {
+	event.Because(e.Reason)
+	event.Cause = why.PolicyImplicitDeny
+	if e.Decision.Outcome == ExplicitDeny {
+		event.Cause = why.PolicyExplicitDeny
+	}
+	if e.Decision.Policy != "" {
+		event.Statement = fmt.Sprintf("policy %s, statement %d", e.Decision.Policy, e.Decision.Statement)
+	}
+	for _, name := range e.Missing {
+		event.Variables = append(event.Variables, why.Variable{Name: name, Missing: true})
+	}
+	event.Variables = append(event.Variables, e.Used...)
 }
 
 // PolicyReport says what one policy had to say.
@@ -100,7 +127,7 @@ func (s *Set) Explain(q Request) Explanation {
 	e.Missing = append(e.Missing, a.missing...)
 	slices.Sort(e.Missing)
 	e.Missing = slices.Compact(e.Missing)
-	e.Sentence = a.sentence()
+	e.Used, e.Reason = a.used(), a.sentence()
 	return e
 }
 
@@ -180,6 +207,39 @@ func (a *advisor) couldMatch(p *arnPattern) bool {
 		}
 		return token{kind: anyRun}
 	}).match(a.on, ctx) == hit
+}
+
+// used collects the variables with a value in the statements that are about the
+// action.
+func (a *advisor) used() (all []why.Variable) {
+	for _, t := range a.trials {
+		if !t.Action || !t.Principal {
+			continue
+		}
+		for _, r := range t.rule.resources {
+			all = appendValues(all, r.whole.tokens, a.q.Context)
+		}
+		for _, c := range t.rule.conditions {
+			for _, v := range c.values {
+				all = appendValues(all, v.pattern.tokens, a.q.Context)
+			}
+		}
+	}
+	return all
+}
+
+func appendValues(all []why.Variable, tokens []token, ctx Context) []why.Variable {
+	for _, t := range tokens {
+		if t.kind != hole {
+			continue
+		}
+		name := spelling(t.variable.name)
+		value, ok := t.value(ctx)
+		if ok && !slices.ContainsFunc(all, func(v why.Variable) bool { return v.Name == name }) {
+			all = append(all, why.Variable{Name: name, Value: value})
+		}
+	}
+	return all
 }
 
 // mapped gives a copy of the pattern with every token replaced.

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"thingd/internal/why"
 )
 
 // explain asks in short and shortens the answer's ARNs to R/.
@@ -14,7 +16,7 @@ func explain(t *testing.T, s *Set, ctx Context, request string) (Explanation, st
 	list := checks(t, verb, object)
 	check := list[len(list)-1]
 	e := s.Explain(Request{Action: check[0], Resource: region + check[1], Context: ctx})
-	return e, strings.ReplaceAll(e.Sentence, region, "R/")
+	return e, strings.ReplaceAll(e.Sentence(), region, "R/")
 }
 
 func TestSentence(t *testing.T) {
@@ -125,7 +127,7 @@ func TestSentenceOfTrust(t *testing.T) {
 	}
 	q := Request{Action: "sts:AssumeRole", Caller: Caller{Type: "Service", IDs: []string{"credentials.iot.amazonaws.com"}}}
 	const want = "no statement allows sts:AssumeRole; policy trust statement 1 trusts Service iot.amazonaws.com, and the caller is Service credentials.iot.amazonaws.com"
-	if got := NewSet(doc.Compile("trust", "", "")).Explain(q).Sentence; got != want {
+	if got := NewSet(doc.Compile("trust", "", "")).Explain(q).Sentence(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -165,8 +167,10 @@ func TestExplanation(t *testing.T) {
 				}}},
 			}},
 		},
-		Missing:  []string{"aws:SourceIp", "iot:Connection.Thing.ThingName"},
-		Sentence: "policy P1 statement 2 (If) allows it but its condition IpAddress needs aws:SourceIp, which has no value: the client's address is not known",
+		Missing: []string{"aws:SourceIp", "iot:Connection.Thing.ThingName"},
+		Used:    []why.Variable{{Name: "iot:ClientId", Value: "c"}},
+		Reason: why.Say("%s allows it but %s", why.Say("policy %s statement %d (%s)", "P1", 2, "If"),
+			why.Say("its condition %s needs %s, which has no value: %s", "IpAddress", "aws:SourceIp", why.Say("the client's address is not known"))),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

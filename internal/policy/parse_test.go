@@ -166,7 +166,7 @@ func FuzzParse(f *testing.F) {
 		}
 		s := NewSet(doc.Compile("p", "arn", "1"))
 		q := Request{Action: "iot:Subscribe", Resource: region + "topicfilter/$share/g/a/+", Context: Values{KeyClientID: {"*"}}}
-		if e := s.Explain(q); e.Decision != s.Decide(q) || e.Sentence == "" {
+		if e := s.Explain(q); e.Decision != s.Decide(q) || e.Sentence() == "" {
 			t.Fatalf("explained %+v, decided %+v", e, s.Decide(q))
 		}
 	})

@@ -1,61 +1,68 @@
 package policy
 
 import (
-	"fmt"
 	"strings"
+
+	"thingd/internal/why"
 )
 
 // relations are the operators in words. The first row whose fragment is part of
 // the operator's name counts.
-var relations = []struct{ fragment, words string }{
-	{"LessThanEquals", "to be at most"},
-	{"LessThan", "to be below"},
-	{"GreaterThanEquals", "to be at least"},
-	{"GreaterThan", "to be above"},
-	{"NotEquals", "not to be"},
-	{"NotLike", "not to be like"},
-	{"Like", "to be like"},
-	{"NotIpAddress", "not to be in"},
-	{"IpAddress", "to be in"},
-	{"", "to be"},
+var relations = []struct{ fragment, form string }{
+	{"LessThanEquals", "%s to be at most %s"},
+	{"LessThan", "%s to be below %s"},
+	{"GreaterThanEquals", "%s to be at least %s"},
+	{"GreaterThan", "%s to be above %s"},
+	{"NotEquals", "%s not to be %s"},
+	{"NotLike", "%s not to be like %s"},
+	{"Like", "%s to be like %s"},
+	{"NotIpAddress", "%s not to be in %s"},
+	{"IpAddress", "%s to be in %s"},
+	{"", "%s to be %s"},
 }
 
 func relationOf(operator string) string {
 	for _, r := range relations {
 		if strings.Contains(operator, r.fragment) {
-			return r.words
+			return r.form
 		}
 	}
 	return ""
 }
 
 // words says what a condition wants and what there is.
-func (c ConditionReport) words() string {
-	got := "has no value"
-	if len(c.Got) > 0 {
-		got = "is " + brief(strings.Join(c.Got, ", "))
+func (c ConditionReport) words() why.Phrase {
+	if len(c.Got) == 0 {
+		return why.Say("%s wants %s, and it has no value", c.Operator, c.wanted())
 	}
-	return fmt.Sprintf("%s wants %s, and it %s", c.Operator, c.wanted(), got)
+	return why.Say("%s wants %s, and it is %s", c.Operator, c.wanted(), brief(strings.Join(c.Got, ", ")))
 }
 
-func (c ConditionReport) wanted() string {
-	key := c.Key
+func (c ConditionReport) wanted() why.Phrase {
+	key := why.Words(c.Key)
 	switch {
 	case c.Operator == "Null" && strings.EqualFold(strings.Join(c.Want, ""), "true"):
-		return key + " to be absent"
+		return why.Say("%s to be absent", key)
 	case c.Operator == "Null":
-		return key + " to be present"
+		return why.Say("%s to be present", key)
 	case strings.HasPrefix(c.Operator, "ForAllValues:"):
-		key = "every value of " + key
+		key = why.Say("every value of %s", key)
 	case strings.HasPrefix(c.Operator, "ForAnyValue:"):
-		key = "some value of " + key
+		key = why.Say("some value of %s", key)
 	}
-	return key + " " + relationOf(c.Operator) + " " + alternatives(c.Want)
+	return why.Say(relationOf(c.Operator), key, alternatives(c.Want))
 }
 
-func alternatives(values []string) string {
-	if len(values) == 0 {
-		return "one of an empty list"
+func alternatives(values []string) why.Phrase {
+	switch {
+	case len(values) == 0:
+		return why.Say("one of an empty list")
+	case len(values) > listMax:
+		return why.Words(brief(strings.Join(values, " | ")))
 	}
-	return brief(strings.Join(values, " or "))
+	all := make([]why.Phrase, len(values))
+	for i, value := range values {
+		all[i] = why.Words(brief(value))
+	}
+	return why.Join("%s or %s", all)
 }

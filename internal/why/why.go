@@ -194,7 +194,8 @@ type Event struct {
 	Disconnect Disconnect `json:"disconnectReason,omitzero"` // when a connection ended
 	Action     string     `json:"action,omitzero"`           // "iot:Publish"
 	Resource   string     `json:"resource,omitzero"`         // the ARN that was asked for
-	Detail     string     `json:"detail,omitzero"`           // one sentence, more exact than the cause
+	Detail     string     `json:"detail,omitzero"`           // one sentence in English, more exact than the cause
+	Reason     Phrase     `json:"reason,omitzero"`           // Detail in any language; zero where it is somebody else's words
 	Statement  string     `json:"statement,omitzero"`        // the statement that decided, or came nearest
 	Variables  []Variable `json:"variables,omitzero"`        // policy variables and what they stood for
 }
@@ -206,6 +207,9 @@ type Variable struct {
 	Value   string `json:"value,omitzero"`
 	Missing bool   `json:"missing,omitzero"`
 }
+
+// Because gives the event its detail.
+func (e *Event) Because(reason Phrase) { e.Detail, e.Reason = reason.String(), reason }
 
 // Recorder keeps events. Record must not block.
 type Recorder interface{ Record(Event) }
