@@ -89,15 +89,15 @@ func nameOf(e ast.Expr) string {
 
 func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
 
-var places = regexp.MustCompile(`%(?:\[(\d)\])?([a-z])`)
+var partPlaces = regexp.MustCompile(`%(?:\[(\d)\])?([a-z])`)
 
-// placeless is a form without its places for parts.
-func placeless(form string) string { return places.ReplaceAllString(form, "") }
+// placeless is a form without its partPlaces for parts.
+func placeless(form string) string { return partPlaces.ReplaceAllString(form, "") }
 
 // parts lists the parts that a form says, by number.
 func parts(form string) map[int]bool {
 	all, turn := map[int]bool{}, 0
-	for _, place := range places.FindAllStringSubmatch(form, -1) {
+	for _, place := range partPlaces.FindAllStringSubmatch(form, -1) {
 		if place[1] != "" {
 			turn, _ = strconv.Atoi(place[1])
 			turn--
