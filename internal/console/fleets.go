@@ -129,7 +129,9 @@ type fleetPage struct {
 	Devices []edgeDevice
 	Next    string
 	First   bool
-	Things  []string // to choose from
+	Things  []string         // to choose from
+	Roles   []string         // ARNs to choose from
+	Edited  edgefleet.Device // in the form; without a name, a new one
 }
 
 // edgeDevice is a device with whether it was heard of lately.
@@ -163,6 +165,12 @@ func (v *visit) fleet() error {
 	if page.Things, err = v.thingNames(); err != nil {
 		return err
 	}
+	if page.Roles, err = v.roleARNs(); err != nil {
+		return err
+	}
+	if page.Edited, err = v.editedDevice(name); err != nil {
+		return err
+	}
 	return v.render("fleet", page)
 }
 
@@ -185,6 +193,58 @@ func (v *visit) fillDevices(page *fleetPage) error {
 		page.Devices = append(page.Devices, edgeDevice{d, alive})
 	}
 	return err
+}
+
+// editedDevice is the device that the address asks to edit, as it is now.
+func (v *visit) editedDevice(fleet string) (edgefleet.Device, error) {
+	name := v.query("device")
+	if name == "" || v.mayFleet("DescribeDevice", fleet) != nil {
+		return edgefleet.Device{}, nil
+	}
+	d, _, err := v.Fleets.Device(v.r.Context(), fleet, name, registry.Page{})
+	return d, err
+}
+
+// updateFleet changes a fleet. What the form leaves empty stays.
+func (v *visit) updateFleet() error {
+	name := v.r.PathValue("name")
+	if err := v.mayFleet("UpdateDeviceFleet", name); err != nil {
+		return err
+	}
+	fleet, err := v.Fleets.Fleet(v.r.Context(), name)
+	if err != nil {
+		return err
+	}
+	if !fleetOutput.MatchString(v.form("output")) {
+		return fault.InvalidRequest("%s", v.text("fleet.output.hint"))
+	}
+	role := v.form("role")
+	if role != "" && role != fleet.RoleARN {
+		if err := v.mayPass(role); err != nil {
+			return err
+		}
+	}
+	change := edgefleet.Fleet{Name: name, Description: v.form("description"), RoleARN: role, Output: fleet.Output}
+	change.Output.S3Location = v.form("output")
+	alias := v.form("alias") != ""
+	if err := v.Fleets.UpdateFleet(v.r.Context(), change, &alias); err != nil {
+		return err
+	}
+	return v.to(fleetPath(name), "saved")
+}
+
+// updateDevice changes a device. What the form leaves empty stays.
+func (v *visit) updateDevice() error {
+	name, device := v.r.PathValue("name"), v.form("device")
+	v.note("device", device)
+	if err := v.mayFleet("UpdateDevices", name); err != nil {
+		return err
+	}
+	change := edgefleet.Device{Name: device, Thing: v.form("thing"), Description: v.form("description")}
+	if err := v.Fleets.UpdateDevices(v.r.Context(), name, []edgefleet.Device{change}); err != nil {
+		return err
+	}
+	return v.to(fleetPath(name), "saved")
 }
 
 // registerDevice adds a device to the fleet.
@@ -234,7 +294,9 @@ var fleetRoutes = []route{
 	{"GET /console/fleets", (*visit).fleets},
 	{"POST /console/fleets", (*visit).createFleet},
 	{"GET /console/fleets/{name}", (*visit).fleet},
+	{"POST /console/fleets/{name}", (*visit).updateFleet},
 	{"POST /console/fleets/{name}/devices", (*visit).registerDevice},
+	{"POST /console/fleets/{name}/device", (*visit).updateDevice},
 	{"POST /console/fleets/{name}/deregister", (*visit).deregisterDevice},
 	{"POST /console/fleets/{name}/delete", (*visit).deleteFleet},
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,12 +124,20 @@ func open(t *testing.T) *house {
 	must(t, c.Rules.Start(ctx))
 	t.Cleanup(func() { must(t, c.Rules.Close(context.Background())) })
 	c.Aliases = credentials.New(credentials.Config{Store: db.Credentials(scope.Account), Scope: scope, Access: c.Access, IAM: c.IAM})
-	c.Fleets = edgefleet.New(edgefleet.Config{Store: db.EdgeFleets(scope.Account), Scope: scope, Credentials: c.Aliases, IAM: c.IAM, Log: quiet})
+	c.Fleets = edgefleet.New(edgefleet.Config{Store: db.EdgeFleets(scope.Account), Scope: scope, Credentials: c.Aliases, IAM: c.IAM, Artifacts: shelf("a model"), Log: quiet})
 	there := func(context.Context, arn.ARN) (bool, error) { return true, nil }
 	c.Registry.TagExists = map[string]func(context.Context, arn.ARN) (bool, error){"policy": there, "cacert": there, "rolealias": there}
 	h.Console = New(c)
 	h.listen(t)
 	return h
+}
+
+// shelf has the same artifact wherever one is looked for.
+type shelf string
+
+// Open implements edgefleet.Artifacts.
+func (s shelf) Open(context.Context, iam.Credentials, string, string) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(string(s))), nil
 }
 
 // direct carries requests to a handler in the same process.
@@ -253,4 +262,12 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// running does the work of the fleets until stop is called, or patience ends.
+func (h *house) running(t *testing.T) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithTimeout(t.Context(), 6*patience)
+	var work sync.WaitGroup
+	work.Go(func() { h.Fleets.Run(ctx) })
+	return ctx, func() { cancel(); work.Wait() }
 }

@@ -36,6 +36,9 @@ func furnish(t *testing.T, h *house) string {
 	must(t, err)
 	must(t, h.Aliases.Create(ctx, credentials.RoleAlias{Name: "p", RoleARN: h.IAM.RoleARN(role)}, nil))
 	must(t, h.Fleets.CreateFleet(ctx, edgefleet.Fleet{Name: "p", Output: edgefleet.Output{S3Location: "s3://b"}}, nil, nil))
+	must(t, h.Fleets.CreateJob(ctx, edgefleet.Job{Name: "p", CompilationJob: "p", Model: "m", Version: "1", RoleARN: h.IAM.RoleARN(role), Output: edgefleet.Output{S3Location: "s3://b"}}, nil))
+	must(t, h.Fleets.CreatePlan(ctx, edgefleet.Plan{Name: "p", Fleet: "p", Models: []edgefleet.PlannedModel{{Handle: "m", Job: "p"}}},
+		[]edgefleet.Stage{{Name: "one", Selection: edgefleet.Selection{Type: "PERCENTAGE", Percentage: 100}}}, nil))
 	ca, err := h.PKI.RegisterCA(ctx, pki.CAOrder{PEM: newCA(t).pem, Mode: pki.ModeSNIOnly})
 	must(t, err)
 	return string(ca.ID)

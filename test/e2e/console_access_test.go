@@ -79,14 +79,30 @@ func furnish(t *testing.T, s *server) {
 		}}},
 	}})
 	must(t, err)
-	s.shell(t).run(t, "s3", "mb", "s3://photos")
+	sh := s.shell(t)
+	sh.run(t, "s3", "mb", "s3://photos")
+	furnishFleet(t, sh)
 	s.thingd(t, "integration", "create", "--name", "mirror", "--host", "127.0.0.1", "--port", "1", "--no-tls", "--prefix", "a").succeed(t)
+}
+
+// furnishFleet makes a device fleet with a plan to deploy a model.
+func furnishFleet(t *testing.T, sh shell) {
+	t.Helper()
+	const role = "arn:aws:iam::000000000000:role/cameras"
+	edge := func(args ...string) { sh.run(t, append([]string{"sagemaker"}, args...)...) }
+	edge("create-device-fleet", "--device-fleet-name", "cameras", "--role-arn", role, "--output-config", "S3OutputLocation=s3://photos/out")
+	edge("register-devices", "--device-fleet-name", "cameras", "--devices", "DeviceName=cam,IotThingName=lamp")
+	edge("create-edge-packaging-job", "--edge-packaging-job-name", "pack", "--compilation-job-name", "none", "--model-name", "eye",
+		"--model-version", "1.0", "--role-arn", role, "--output-config", "S3OutputLocation=s3://photos/models")
+	edge("create-edge-deployment-plan", "--edge-deployment-plan-name", "rollout", "--device-fleet-name", "cameras",
+		"--model-configs", "ModelHandle=eye,EdgePackagingJobName=pack",
+		"--stages", "StageName=first,DeviceSelectionConfig={DeviceSubsetType=PERCENTAGE,Percentage=100}")
 }
 
 // pages lists the paths of the console's pages, found link by link.
 func (c *chrome) pages(t *testing.T) []string {
 	t.Helper()
-	const pagesMax = 80
+	const pagesMax = 100
 	found := []string{"/console/"}
 	for i := 0; i < len(found) && len(found) < pagesMax; i++ {
 		c.run(t, chromedp.Navigate("http://"+c.server.HTTP+found[i]), chromedp.WaitReady(chromedp.CSS("main")))
