@@ -108,7 +108,7 @@ func parts(form string) map[int]bool {
 	return all
 }
 
-func TestEveryPhraseIsTranslated(t *testing.T) {
+func TestTheCatalogueHasEveryPhrase(t *testing.T) {
 	forms, texts := inSource(t)
 	if len(forms) < 100 {
 		t.Fatalf("found only %d forms in the source", len(forms))
@@ -131,7 +131,7 @@ func TestEveryPhraseIsTranslated(t *testing.T) {
 	}
 }
 
-func TestEveryLimitIsTranslated(t *testing.T) {
+func TestTheCatalogueHasEveryLimit(t *testing.T) {
 	var docs []string
 	for _, s := range broker.Settings() {
 		docs = append(docs, s.Doc)
@@ -167,13 +167,13 @@ func TestARefusalIsToldInTheLanguageOfThePage(t *testing.T) {
 		h.Journal.Record(event)
 	}
 	h.Journal.Record(why.Event{ClientID: "pump", Step: why.StepConnection, Cause: why.ConnectionLost, Detail: "read: connection reset by peer"})
-	const unattached = "ポリシー mine のステートメント 1 はこれを許可しますが、リソースに必要な変数 ${iot:Connection.Thing.ThingName} に値がありません: 証明書が、クライアント ID と同じ名前のモノにアタッチされていません"
+	const unattached = "ポリシー mine のステートメント 1 はこれを許可しますが、リソースに必要な変数 ${iot:Connection.Thing.ThingName} に値がありません: 証明書が、クライアント ID と同じ名前 (大文字小文字も区別) のモノにアタッチされていません"
 	ja := b.getIn(t, "ja", "/console/why")
 	has(t, ja, unattached, "ポリシー mine のステートメント 2 は arn:aws:iot:us-east-1:123456789012:client/pump への iot:Connect を拒否します",
 		`決定したポリシー: <a href="/console/policies/mine">mine</a>, ステートメント 2`, `<p lang="en">read: connection reset by peer</p>`)
 	has(t, b.getIn(t, "ja", "/console/client?id=pump"), unattached)
 	en := b.getIn(t, "en", "/console/why")
-	has(t, en, "policy mine statement 1 allows it but its resource needs ${iot:Connection.Thing.ThingName}, which has no value: the certificate is not attached to a thing named like the client ID",
+	has(t, en, "policy mine statement 1 allows it but its resource needs ${iot:Connection.Thing.ThingName}, which has no value: the certificate is not attached to a thing named like the client ID, letter case included",
 		`Decided by: <a href="/console/policies/mine">mine</a>, statement 2`)
 }
 
