@@ -29,6 +29,7 @@ import (
 	"thingd/internal/aws/sagemakeredge"
 	"thingd/internal/aws/sigv4"
 	"thingd/internal/aws/sts"
+	"thingd/internal/aws/thingdapi"
 	"thingd/internal/aws/tunneling"
 	"thingd/internal/aws/wire"
 )
@@ -39,7 +40,7 @@ import (
 
 var contractServices = []*wire.Service{
 	iot.Service, iotdata.Service, iotjobs.Service, tunneling.Service,
-	sagemaker.Service, sagemakeredge.Service, sts.Service, iamapi.Service,
+	sagemaker.Service, sagemakeredge.Service, sts.Service, iamapi.Service, thingdapi.Service,
 }
 
 func TestWrongInputIsRefusedAndNothingIsStored(t *testing.T) {
@@ -76,7 +77,11 @@ func TestWhatTheModelDoesNotHaveIsNotLookedAt(t *testing.T) {
 
 func TestBodiesInAnotherFormatAreRefused(t *testing.T) {
 	eachOperation(t, func(t *testing.T, h *house, m model, op *wire.Operation) {
-		if m.Protocol == wire.Query || !m.hasBody(op) {
+		if m.Protocol == wire.Query {
+			m.refusesOtherForms(t, h, op)
+			return
+		}
+		if !m.hasBody(op) {
 			return
 		}
 		input, _ := m.example(reflect.TypeOf(op.In).Elem(), "").(map[string]any)
@@ -89,6 +94,51 @@ func TestBodiesInAnotherFormatAreRefused(t *testing.T) {
 			got := send(t, request, h.keys, m.Service, h.now())
 			if got.status != 400 || got.name != "SerializationException" {
 				t.Errorf("%s is answered with %+v", how, got)
+			}
+		}
+	})
+}
+
+// refusesOtherForms: a service that speaks Query knows no operation in JSON or XML.
+func (m model) refusesOtherForms(t *testing.T, h *house, op *wire.Operation) {
+	t.Helper()
+	for kind, body := range map[string]string{
+		"application/json": `{"Action":"` + op.Name + `"}`, "application/xml": "<Action>" + op.Name + "</Action>", "": "",
+	} {
+		r := request{method: "POST", url: "http://" + h.HTTP + "/", header: http.Header{}, body: []byte(body)}
+		if kind != "" {
+			r.header.Set("Content-Type", kind)
+		}
+		if got := send(t, r, h.keys, m.Service, h.now()); got.status/100 != 4 || got.name == "" {
+			t.Errorf("%q is answered with %+v", kind, got)
+		}
+	}
+}
+
+// TestRequestsThatWereChangedAreRefused: what was signed cannot be changed on the
+// way, and a request without a signature is nobody's.
+func TestRequestsThatWereChangedAreRefused(t *testing.T) {
+	tampers := map[string]func(*http.Request){
+		"another path":  func(r *http.Request) { r.URL.Path += "x"; r.URL.RawPath = "" },
+		"another query": func(r *http.Request) { r.URL.RawQuery += "&a=b" },
+		"another body":  func(r *http.Request) { r.Body, r.ContentLength = io.NopCloser(strings.NewReader("a=b")), 3 },
+		"another host":  func(r *http.Request) { r.Host = "127.0.0.1" },
+		"another date":  func(r *http.Request) { r.Header.Set("X-Amz-Date", "20200101T000000Z") },
+		"no signature":  func(r *http.Request) { r.Header.Del("Authorization") },
+		"half of it": func(r *http.Request) {
+			r.Header.Set("Authorization", r.Header.Get("Authorization")[:60])
+		},
+	}
+	eachOperation(t, func(t *testing.T, h *house, m model, op *wire.Operation) {
+		if op.Anonymous {
+			return
+		}
+		input, _ := m.example(reflect.TypeOf(op.In).Elem(), "").(map[string]any)
+		for how, tamper := range tampers {
+			plain, _ := m.request(h, op, input)
+			got := sendChanged(t, plain, h.keys, m.Service, h.now(), tamper)
+			if got.status/100 != 4 || got.status == 404 && how != "another path" {
+				t.Errorf("%s: %+v", how, got)
 			}
 		}
 	})
@@ -664,10 +714,17 @@ var (
 
 func send(t *testing.T, r request, keys sigv4.Credentials, s *wire.Service, at time.Time) answered {
 	t.Helper()
+	return sendChanged(t, r, keys, s, at, func(*http.Request) {})
+}
+
+// sendChanged changes a request after it was signed.
+func sendChanged(t *testing.T, r request, keys sigv4.Credentials, s *wire.Service, at time.Time, change func(*http.Request)) answered {
+	t.Helper()
 	out, err := http.NewRequest(r.method, r.url, bytes.NewReader(r.body))
 	must(t, err)
 	out.Header = r.header.Clone()
 	sigv4.Sign(out, r.body, keys, s.SigningNames[0], "us-east-1", at)
+	change(out)
 	answer, err := http.DefaultClient.Do(out)
 	must(t, err)
 	defer answer.Body.Close()
