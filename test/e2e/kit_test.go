@@ -46,7 +46,7 @@ func expectKit(t *testing.T, s *server) {
 			"Publishing message to topic 'sdk/test/python': Hello World!  [1]",
 			`Received message from topic 'sdk/test/python': b'"Hello World!  [1]"'`))
 		run.signal(syscall.SIGINT)
-		<-run.over
+		run.wait(t)
 		want := lines(
 			"Running pub/sub sample application...",
 			"Connecting to localhost with client ID 'basicPubSub'...",

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"testing"
 )
@@ -26,6 +27,11 @@ func TestMain(m *testing.M) {
 }
 
 func runTests(m *testing.M) int {
+	// A shell starts what runs in its background with SIGINT ignored, and our
+	// clients would inherit that: no Ctrl+C would ever end them.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	dir, err := os.MkdirTemp("", "thingd-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
