@@ -164,6 +164,13 @@ func (a *Archive) readHeader(in *fields) (err error) {
 	if in.err == nil && kind != idEnd {
 		in.fail("its list of files has the unknown kind %d", kind)
 	}
+	contents := 0
+	for _, f := range a.folders {
+		contents += len(f.sizes)
+	}
+	if in.err == nil && len(a.files) != contents { // also where there is no list of names
+		in.fail("it has %d contents for %d files", contents, len(a.files))
+	}
 	return in.err
 }
 
@@ -234,8 +241,5 @@ func (a *Archive) pair(in *fields, n int, names []string, empty []bool) {
 			name = names[i]
 		}
 		a.files = append(a.files, File{name, sizes[len(a.files)]})
-	}
-	if len(a.files) < len(sizes) {
-		in.fail("it has fewer files than contents")
 	}
 }

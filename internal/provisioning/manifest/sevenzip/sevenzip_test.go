@@ -137,6 +137,7 @@ func TestBadArchivesAreRefused(t *testing.T) {
 		"a bomb by dictionary":      {loud(one(40, 3, bytesOf(1<<30)), []byte{1, 2, 3}), "the 7z archive needs a dictionary of 1073741824 bytes; at most 134217728 are given"},
 		"less than it says":         {loud(one(0, 1, []byte{5}), []byte{0}), "the 7z archive is damaged: a file of 5 bytes ends 5 bytes early"},
 		"a part behind the end":     {loud(one(0, 0x7f, []byte{5}), []byte{0}), "the 7z archive is damaged: a file of 5 bytes ends 5 bytes early"},
+		"contents without names":    {loud(append(bytes.Split(one(0, 1, []byte{5}), []byte{idFiles, 1, idNames})[0], idEnd), []byte{0}), "the 7z archive is damaged: it has 1 contents for 0 files"},
 		"a size that is none":       {loud(one(0, 1, bytesOf(1<<63)), []byte{0}), "the 7z archive is damaged: it has a part of "},
 		"properties that are none":  {loud(one(41, 1, []byte{5}), []byte{0}), "the 7z archive is damaged: LZMA2 has the properties 29"},
 		"a coder that is not there": {loud(bytes.Replace(one(0, 1, []byte{5}), []byte{0x21, methodLZMA2}, []byte{0x21, 0x77}, 1), []byte{0}), "the 7z archive uses the method 77, which is not supported"},
