@@ -40,8 +40,9 @@ type conn struct {
 	keepAlive  time.Duration // effective; 0: no timeout
 	asked      time.Duration // keep-alive as the client asked
 	clean      bool
-	sendMax    int  // unacknowledged messages to the client
-	maxPacket  int  // bytes the client takes
+	sendMax    int // unacknowledged messages to the client
+	maxPacket  int // bytes the client takes
+	outAliases outAliases
 	problems   bool // whether failures may carry a reason string
 	identifier string
 	number     int64 // version number in lifecycle events

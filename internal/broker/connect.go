@@ -16,6 +16,7 @@ func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 	c.version = p.Version
 	c.problems = p.RequestProblemInformation.Or(true)
 	c.maxPacket = int(p.MaximumPacketSize)
+	c.outAliases.max = min(int(p.TopicAliasMaximum), c.b.Limits.SendAliases)
 	if len(p.ClientID) <= c.b.Limits.ClientIDBytes {
 		c.clientID = p.ClientID // the journal wants it in any case
 	}

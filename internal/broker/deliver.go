@@ -316,14 +316,16 @@ func (c *conn) send(d *delivery, retain bool, ids []uint32) {
 		c.dropped(got, d)
 		return
 	}
-	before := len(buf)
-	if len(ids) == 0 {
+	before, undo := len(buf), nothingToUndo
+	if len(ids) == 0 && c.outAliases.max == 0 {
 		buf = d.frame(c.version, 0).Append(buf, 0, false, retain)
 	} else {
 		p := c.packet(d.m, d.now, 0, retain, ids)
+		undo = c.outAliases.use(&p)
 		buf = p.Append(buf, c.version)
 	}
 	if n := len(buf) - before; !c.takes(n) {
+		undo()
 		c.out.end(buf[:before])
 		c.tooLong(d.now, d.m, n)
 		return

@@ -34,6 +34,7 @@ type Limits struct {
 	ReceiveMaximum      int // unacknowledged QoS 1 and 2 PUBLISH packets from a client
 	SendMaximum         int // unacknowledged to a client, if it doesn't ask for less
 	TopicAliases        int // from a client
+	SendAliases         int // to a client that takes as many; 0: none
 
 	// Sizes in MQTT 5, bytes; 0: no limit.
 	UserPropertiesBytes int // names and values of one message's
@@ -127,6 +128,7 @@ func Standard() Limits {
 		ReceiveMaximum:  1000,
 		SendMaximum:     1000,
 		TopicAliases:    32,
+		SendAliases:     16,
 		KeepAliveMax:    65535 * time.Second,
 		SessionDefault:  7 * 24 * time.Hour,
 		QueueMessages:   100_000,

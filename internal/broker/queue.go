@@ -250,17 +250,19 @@ func (c *conn) transmit(e *entry, d *delivery) outcome {
 	if got != room {
 		return refused
 	}
-	before := len(buf)
+	before, undo := len(buf), nothingToUndo
 	dup := e.tried && c.b.Limits.SendsDUP
-	if d.frames != nil && len(e.ids) == 0 {
+	if d.frames != nil && len(e.ids) == 0 && c.outAliases.max == 0 {
 		buf = d.frame(c.version, e.qos).Append(buf, e.packetID, dup, e.retain)
 	} else {
 		p := c.session.packet(e.m, d.now, e.qos)
 		p.PacketID, p.Dup, p.Retain, p.SubscriptionIDs = e.packetID, dup, e.retain, e.ids
+		undo = c.outAliases.use(p)
 		buf = p.Append(buf, c.version)
 		*p = mqtt.Publish{Topic: p.Topic} // it holds on to nothing but its memory
 	}
 	if n := len(buf) - before; !c.takes(n) {
+		undo()
 		c.out.end(buf[:before])
 		c.tooLong(d.now, e.m, n)
 		return tooLarge

@@ -75,6 +75,7 @@ func Settings() []Setting {
 		count("receive-maximum", "unacknowledged messages from one client", func(l *Limits) *int { return &l.ReceiveMaximum }),
 		count("send-maximum", "unacknowledged messages to one client", func(l *Limits) *int { return &l.SendMaximum }),
 		count("topic-aliases", "MQTT 5 topic aliases of one client", func(l *Limits) *int { return &l.TopicAliases }),
+		count("send-topic-aliases", "MQTT 5 topic aliases to one client that asks for them; 0: none", func(l *Limits) *int { return &l.SendAliases }),
 		count("user-properties-bytes", "names and values of the MQTT 5 user properties of one message; 0: no limit", func(l *Limits) *int { return &l.UserPropertiesBytes }),
 		count("content-type-bytes", "MQTT 5 content type, at AWS 256; 0: no limit", func(l *Limits) *int { return &l.ContentTypeBytes }),
 		count("correlation-bytes", "MQTT 5 correlation data, at AWS 256; 0: no limit", func(l *Limits) *int { return &l.CorrelationBytes }),

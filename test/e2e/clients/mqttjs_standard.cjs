@@ -16,7 +16,7 @@ const connect = async (clientId, more = {}) => {
   });
   client.heard = [];
   client.on('message', (topic, payload, packet) => {
-    client.heard.push(packet);
+    client.heard.push({...packet, topic});
     client.emit('heard');
   });
   const [connack] = await once(client, 'connect');
@@ -81,7 +81,7 @@ const steps = {
     await a.endAsync(false, {properties: {sessionExpiryInterval: 0}});
   },
   async aliasesByThemselves() {
-    const [a, b] = [await connect('js-a'), await connect('js-b', {autoUseTopicAlias: true, autoAssignTopicAlias: true})];
+    const [a, b] = [await connect('js-a', {properties: {topicAliasMaximum: 1}}), await connect('js-b', {autoUseTopicAlias: true, autoAssignTopicAlias: true})];
     await a.subscribeAsync('alias/+', {qos: 1});
     for (const i of [1, 2, 1, 2]) await b.publishAsync(`alias/${i}`, 'x', {qos: 1});
     for (const i of [1, 2, 1, 2]) assert.equal(brief(await a.hears()), `alias/${i} x 1`);
