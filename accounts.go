@@ -15,6 +15,7 @@ import (
 	"thingd/internal/api"
 	"thingd/internal/arn"
 	"thingd/internal/broker"
+	"thingd/internal/console"
 	"thingd/internal/fault"
 	"thingd/internal/gateway"
 	"thingd/internal/iam"
@@ -31,7 +32,7 @@ import (
 // Who a client means is found by what it shows: an access key belongs to one
 // account; a server name that an account has a domain configuration for is that
 // account's; a certificate is looked for in all of them. Whoever shows nothing
-// means the first account, which also has the console.
+// means the first account; its console is the door to those of the others.
 
 // accountsMax bounds the further accounts: each has goroutines and a broker of
 // its own, and unknown certificates are looked for in all.
@@ -144,12 +145,34 @@ func (s *Server) openAccount(ctx context.Context, id string) error {
 		sealer: s.sealer, db: s.db, authority: s.authority,
 	}
 	n.config.Account, n.config.Data = id, filepath.Join(s.config.Data, "accounts", id)
-	if err := n.build(ctx, append([]step{n.openFolder}, n.rooms()...)); err != nil {
+	if err := n.build(ctx, slices.Concat([]step{n.openFolder}, n.rooms(), []step{n.openConsole})); err != nil {
 		return errors.Join(fmt.Errorf("account %s: %w", id, err), n.Close(ctx))
 	}
 	n.door, n.api = n.web(), n.front()
 	s.neighbors.add(n)
 	return nil
+}
+
+// otherConsoles gives those of the further accounts to the first one.
+func (s *Server) otherConsoles() func() []*console.Console {
+	if s.first != nil {
+		return nil
+	}
+	return func() []*console.Console {
+		all := s.neighbors.all()
+		consoles := make([]*console.Console, len(all))
+		for i, n := range all {
+			consoles[i] = n.console
+		}
+		return consoles
+	}
+}
+
+// listening tells all consoles the ports of the TLS doors.
+func (s *Server) listening(ports []int) {
+	for _, h := range s.houses() {
+		h.console.Listening(ports)
+	}
 }
 
 // openFolder makes what the other subcommands look for in a data folder.
@@ -387,6 +410,7 @@ func (a accounts) make(ctx context.Context, id string) (iam.AccessKey, error) {
 		return iam.AccessKey{}, err
 	}
 	n := s.neighbors.get(id)
+	n.console.Listening(s.console.Ports())
 	if e, err := ReadEndpoint(s.config.Data); err == nil {
 		if err := n.tellEndpoint(e); err != nil {
 			return iam.AccessKey{}, err

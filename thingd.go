@@ -257,7 +257,12 @@ func (s *Server) openDoors(context.Context) error {
 		HandshakeTimeout: s.config.HandshakeTimeout, Handshaking: s.config.Handshaking,
 	})
 	s.onClose(s.gateway.Close)
-	s.onClose(func(context.Context) error { s.console.Close(); return nil }) // before the door, which waits for its streams
+	s.onClose(func(context.Context) error { // before the door, which waits for its streams
+		for _, h := range s.houses() {
+			h.console.Close()
+		}
+		return nil
+	})
 	return nil
 }
 
@@ -273,7 +278,7 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	}
 	work, cancel := context.WithCancel(context.Background())
 	var jobs sync.WaitGroup
-	for _, job := range []func(context.Context){tuneCollector, s.authority.Run, s.console.Run} {
+	for _, job := range []func(context.Context){tuneCollector, s.authority.Run} {
 		jobs.Go(func() { job(work) })
 	}
 	s.begin(work, &jobs)
@@ -291,7 +296,7 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 
 // jobs run for an account as long as the server does.
 func (s *Server) jobs() []func(context.Context) {
-	return []func(context.Context){s.broker.Run, s.bridge.Run, s.registry.Run, s.fleets.Run, s.provisioning.Run, s.housekeeping}
+	return []func(context.Context){s.broker.Run, s.console.Run, s.bridge.Run, s.registry.Run, s.fleets.Run, s.provisioning.Run, s.housekeeping}
 }
 
 // SignInPath is the console's one-time sign-in link without scheme and host. It
@@ -336,7 +341,7 @@ func (s *Server) listen() (Endpoint, error) {
 		}
 		doors = append(doors, bound)
 	}
-	s.console.Listening(portsOf(doors))
+	s.listening(portsOf(doors))
 	plain, err := s.gateway.ListenPlain(s.config.HTTP)
 	if err != nil {
 		return Endpoint{}, err

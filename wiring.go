@@ -109,7 +109,7 @@ func (s *Server) local() http.Handler {
 	})
 }
 
-// openConsole makes the web console.
+// openConsole makes the web console of the account.
 func (s *Server) openConsole(context.Context) error {
 	s.console = console.New(console.Config{
 		Scope: s.scope, Host: s.config.Host[0], Profile: s.config.Profile, Limits: s.limits, RootCA: s.authority.RootPEM(), Hosts: s.authority.Hosts,
@@ -117,6 +117,7 @@ func (s *Server) openConsole(context.Context) error {
 		Journal: s.journal, Rules: s.rules, Aliases: s.aliases, Fleets: s.fleets, Now: s.now, Log: s.log,
 		Objects: inside{objects: s.objects}, ObjectsURL: "http://" + insideHost,
 		Audit: s.audit, Settings: s.settings, Authorizers: s.authorizers, Provisioning: s.provisioning,
+		Accounts: accounts{s}, Data: s.config.Data, Others: s.otherConsoles(),
 	})
 	return nil
 }

@@ -16,6 +16,8 @@ type certificatesPage struct {
 	Certificates []pki.Certificate
 	Next         string // token of the next page
 	First        bool
+	Incoming     []pki.Certificate // that other accounts offer
+	Outgoing     []pki.Certificate // that wait for another account
 }
 
 func (v *visit) certificates() error {
@@ -27,7 +29,14 @@ func (v *visit) certificates() error {
 	if err != nil {
 		return err
 	}
-	return v.render("certificates", certificatesPage{list, next, token == ""})
+	page := certificatesPage{Certificates: list, Next: next, First: token == ""}
+	if page.Incoming, _, err = v.PKI.ListIncoming(v.r.Context(), pki.Page{}); err != nil {
+		return err
+	}
+	if page.Outgoing, _, err = v.PKI.ListOutgoing(v.r.Context(), pki.Page{}); err != nil {
+		return err
+	}
+	return v.render("certificates", page)
 }
 
 // made is a new certificate with its keys, shown once.
@@ -117,6 +126,7 @@ func (v *visit) certificateInPath() (pki.Certificate, error) {
 type certificatePage struct {
 	certificateState
 	Subject, Issuer, Serial, Algorithm string
+	Accounts                           []string // to transfer it to, where the visitor may list them
 }
 
 // Pending says whether the certificate is on its way to another account.
@@ -138,6 +148,9 @@ func (v *visit) certificate() error {
 	if leaf, err := leafOf(cert.PEM); err == nil {
 		page.Subject, page.Issuer = leaf.Subject.String(), leaf.Issuer.String()
 		page.Serial, page.Algorithm = leaf.SerialNumber.Text(16), leaf.PublicKeyAlgorithm.String()
+	}
+	if page.Accounts, err = v.otherAccounts(); err != nil {
+		return err
 	}
 	return v.render("certificate", page)
 }

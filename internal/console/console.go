@@ -81,6 +81,10 @@ type Config struct {
 	Objects    http.RoundTripper
 	ObjectsURL string
 
+	Accounts Accounts
+	Data     string            // the data folder
+	Others   func() []*Console // of the further accounts; nil: this is one of them
+
 	Now func() time.Time
 	Log *slog.Logger
 }
@@ -115,8 +119,8 @@ func New(c Config) *Console {
 	return console
 }
 
-// ServeHTTP implements http.Handler.
-func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+// ServeHTTP implements http.Handler, for this account and the others.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.of(r).handler.ServeHTTP(w, r) }
 
 // Listening tells the console the ports of the TLS doors, the first one first.
 func (c *Console) Listening(ports []int) {
@@ -124,6 +128,9 @@ func (c *Console) Listening(ports []int) {
 		c.ports.Store(&ports)
 	}
 }
+
+// Ports are those of the TLS doors.
+func (c *Console) Ports() []int { return *c.ports.Load() }
 
 // SignInPath is the one-time link without scheme and host. It works once, and
 // for a day; it is for the eyes of whoever started the server.

@@ -127,10 +127,20 @@ func open(t *testing.T) *house {
 	c.Fleets = edgefleet.New(edgefleet.Config{Store: db.EdgeFleets(scope.Account), Scope: scope, Credentials: c.Aliases, IAM: c.IAM, Artifacts: shelf("a model"), Log: quiet})
 	there := func(context.Context, arn.ARN) (bool, error) { return true, nil }
 	c.Registry.TagExists = map[string]func(context.Context, arn.ARN) (bool, error){"policy": there, "cacert": there, "rolealias": there}
+	c.Accounts, c.Data, c.Others = alone{}, dir, func() []*Console { return nil }
 	h.Console = New(c)
 	h.listen(t)
 	return h
 }
+
+// alone is a server with one account.
+type alone struct{}
+
+// Create implements Accounts.
+func (alone) Create(context.Context, string) (iam.AccessKey, error) { return iam.AccessKey{}, nil }
+
+// List implements Accounts.
+func (alone) List(context.Context) ([]string, error) { return []string{"123456789012"}, nil }
 
 // shelf has the same artifact wherever one is looked for.
 type shelf string

@@ -96,7 +96,7 @@ func (v *visit) transferCertificate() error {
 			return err
 		}},
 		"cancel": {"CancelCertificateTransfer", func() error { return v.PKI.Cancel(v.r.Context(), id) }},
-		"accept": {"AcceptCertificateTransfer", func() error { return v.PKI.Accept(v.r.Context(), id, false) }},
+		"accept": {"AcceptCertificateTransfer", func() error { return v.PKI.Accept(v.r.Context(), id, v.form("active") != "") }},
 		"reject": {"RejectCertificateTransfer", func() error { return v.PKI.Reject(v.r.Context(), id, v.form("message")) }},
 	}
 	deed, known := deeds[v.form("do")]

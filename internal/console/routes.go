@@ -21,7 +21,7 @@ func routes() []route {
 	}, connectRoutes, thingRoutes, shadowRoutes, certificateRoutes, policyRoutes, clientRoutes, ruleRoutes, whyRoutes,
 		destinationRoutes, bucketRoutes, overviewRoutes, connectionRoutes, accountRoutes, auditRoutes, importRoutes, integrationRoutes,
 		thingTypeRoutes, thingGroupRoutes, billingGroupRoutes, tagRoutes, newCertificateRoutes, authorityRoutes, simulatorRoutes,
-		roleAliasRoutes, roleRoutes, userRoutes, fleetRoutes, fleetJobRoutes, fleetPlanRoutes)
+		roleAliasRoutes, roleRoutes, userRoutes, fleetRoutes, fleetJobRoutes, fleetPlanRoutes, accountsRoutes)
 }
 
 // front puts the routes together and guards them.

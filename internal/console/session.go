@@ -24,6 +24,7 @@ type session struct {
 	key  string // access key ID
 	csrf string
 	born time.Time
+	from string // cookie of the session that this one was opened from, in another account
 
 	mu    sync.Mutex
 	flash string // what the next page says at its top
@@ -56,13 +57,14 @@ func newSessions(now func() time.Time) *sessions {
 	return &sessions{now: now, all: map[[32]byte]*session{}}
 }
 
-// add makes a session for an access key and gives its cookie's value.
-func (s *sessions) add(key string) string {
+// add makes a session for an access key and gives its cookie's value. from is the
+// cookie to go back to in the end; "" for none.
+func (s *sessions) add(key, from string) string {
 	token := rand.Text() + rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.makeRoom()
-	s.all[sha256.Sum256([]byte(token))] = &session{key: key, csrf: rand.Text(), born: s.now()}
+	s.all[sha256.Sum256([]byte(token))] = &session{key: key, csrf: rand.Text(), born: s.now(), from: from}
 	return token
 }
 

@@ -46,7 +46,7 @@ func (c *Console) signInWithKey(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := v.form("key")
-	actor, err := c.IAM.SignIn(r.Context(), key, v.form("secret"))
+	at, actor, err := c.admit(r.Context(), key, v.form("secret"))
 	if err != nil && fault.CodeOf(err) == fault.Internal {
 		v.fail(err)
 		return
@@ -56,7 +56,8 @@ func (c *Console) signInWithKey(w http.ResponseWriter, r *http.Request) {
 		v.show(http.StatusForbidden, signInPage{Next: nextOf(v.form("next")), Problem: v.text("signin.wrong"), Key: key})
 		return
 	}
-	c.Log.Info("console: signed in", "who", actor.ARN, "by", "access key", "from", r.RemoteAddr)
+	v.Console = at
+	at.Log.Info("console: signed in", "who", actor.ARN, "by", "access key", "from", r.RemoteAddr)
 	v.welcome(key, nextOf(v.form("next")))
 }
 
@@ -64,7 +65,7 @@ func (c *Console) signInWithKey(w http.ResponseWriter, r *http.Request) {
 // redirect: a Strict cookie is not sent along a chain that another site began,
 // such as a terminal in the browser in which the link was followed.
 func (v *visit) welcome(key, next string) {
-	setCookie(v.w, v.r, v.sessions.add(key))
+	setCookie(v.w, v.r, v.sessions.add(key, ""))
 	v.w.Header().Set("Refresh", "0; url="+next)
 	v.r.URL.RawQuery = ""
 	if err := v.render("welcome", next); err != nil {
@@ -86,12 +87,16 @@ func nextOf(next string) string {
 	return next
 }
 
-// signOut ends the session.
+// signOut ends the session. Who came from another account is there again.
 func (v *visit) signOut() error {
 	if cookie, err := v.r.Cookie(cookieName(v.r)); err == nil {
 		v.sessions.remove(cookie.Value)
 	}
-	setCookie(v.w, v.r, "")
-	http.Redirect(v.w, v.r, Root+"signin", http.StatusSeeOther)
+	setCookie(v.w, v.r, v.session.from)
+	to := Root + "signin"
+	if v.session.from != "" {
+		to = Root + "settings/accounts"
+	}
+	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 	return nil
 }

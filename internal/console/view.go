@@ -91,9 +91,6 @@ func (v *view) Here() string { return v.r.Host }
 // Port is the first TLS door's.
 func (v *view) Port() int { return (*v.ports.Load())[0] }
 
-// Ports are those of all TLS doors.
-func (v *view) Ports() []int { return *v.ports.Load() }
-
 // In says whether the page belongs to a place of the navigation.
 func (v *view) In(place string) bool { return strings.HasPrefix(v.r.URL.Path, Root+place) }
 

@@ -39,6 +39,12 @@ func (s *Service) ListOutgoing(ctx context.Context, p Page) ([]Certificate, stri
 	return s.certificates(ctx, p, Listing{Outgoing: true})
 }
 
+// ListIncoming gives the certificates that other accounts offer to this one. AWS
+// has no operation for it: their owner is told the IDs.
+func (s *Service) ListIncoming(ctx context.Context, p Page) ([]Certificate, string, error) {
+	return s.certificates(ctx, p, Listing{Incoming: true})
+}
+
 func (s *Service) certificates(ctx context.Context, p Page, l Listing) ([]Certificate, string, error) {
 	return page(ctx, s.store, p, l, Tx.Certificates, func(c Certificate) Mark { return Mark{c.Created.UnixMilli(), c.ID} })
 }

@@ -62,6 +62,7 @@ type Listing struct {
 
 	CA       CertificateID // certificates registered under this CA; "" takes all
 	Outgoing bool          // certificates on their way to another account
+	Incoming bool          // certificates that another account offers
 	Template string        // CAs with this provisioning template; "" takes all
 }
 

@@ -85,6 +85,9 @@ func (p pkiTx) Certificates(l pki.Listing) ([]pki.Certificate, error) {
 	if l.Outgoing {
 		where += " AND transfer_to <> '' AND status = 'PENDING_TRANSFER'"
 	}
+	if l.Incoming {
+		where += " AND transfer_to = '' AND status = 'PENDING_TRANSFER'"
+	}
 	return list(p.tx, "SELECT "+certificateColumns+" FROM certificates WHERE "+where+byAge(l), append(args, ageArgs(l)...), scanCertificate)
 }
 

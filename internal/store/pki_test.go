@@ -74,6 +74,9 @@ func TestPKIListings(t *testing.T) {
 				if id == "bb" || id == "cc" {
 					c.Transfer.To, c.Status = pkiOther, pki.PendingTransfer
 				}
+				if id == "dd" {
+					c.Transfer.From, c.Status = pkiOther, pki.PendingTransfer
+				}
 				if id == "ee" {
 					c.Claim = true
 				}
@@ -93,6 +96,7 @@ func TestPKIListings(t *testing.T) {
 			{"of a CA", pki.Listing{Ascending: true, CA: "ca1"}, "[aa cc] []"},
 			{"of another CA", pki.Listing{CA: "ca2"}, "[]"},
 			{"outgoing", pki.Listing{Outgoing: true}, "[cc bb] []"},
+			{"incoming", pki.Listing{Incoming: true}, "[dd] []"},
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				if got := pkiPages(t, db, test.l); got != test.want {
