@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"time"
 
 	"thingd/internal/aws/wire"
@@ -74,11 +75,23 @@ func (g *Gateway) settled(conn net.Conn) {
 // greet does the handshake, hands the connection on, and serves it if it is for the
 // broker: a goroutine with a stack that has grown already is worth keeping.
 func (g *Gateway) greet(tcp *net.TCPConn) {
+	growStack()
 	serve := g.direct(tcp)
 	g.running.Done() // from here on it is the broker's
 	if serve != nil {
 		serve()
 	}
+}
+
+// growStack makes the stack as large as a handshake needs, at once and while there
+// is nothing on it: to grow by and by, with all that is on it, takes longer.
+//
+//go:noinline
+func growStack() byte {
+	var room [10 << 10]byte // bytes; the stack grows to 16 KB for it
+	at := &room[len(room)/2]
+	runtime.KeepAlive(at)
+	return *at
 }
 
 // direct says how to go on with a connection; nil where there is nothing to do.

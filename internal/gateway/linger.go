@@ -73,7 +73,7 @@ func (s *socket) discard(left *int) (over bool) {
 	defer socketBuffers.Put(lent)
 	err := s.raw.Control(func(fd uintptr) {
 		for *left > 0 {
-			n, err := syscall.Read(int(fd), *lent)
+			n, err := readNow(fd, *lent)
 			switch {
 			case err == syscall.EINTR:
 			case err == syscall.EAGAIN:

@@ -146,7 +146,7 @@ func (s *socket) tryRead(fd uintptr) (done bool) {
 		s.buf = *socketBuffers.Get().(*[]byte)
 	}
 	for {
-		n, err := syscall.Read(int(fd), s.buf)
+		n, err := readNow(fd, s.buf)
 		switch err {
 		case syscall.EINTR:
 			continue

@@ -83,7 +83,7 @@ func (w *spill) attempt(p []byte) (rest []byte, err error) {
 // no more room.
 func (w *spill) tryWrite(fd uintptr) (done bool) {
 	for {
-		n, err := syscall.Write(int(fd), w.rest)
+		n, err := writeNow(fd, w.rest)
 		switch err {
 		case syscall.EINTR:
 			continue
