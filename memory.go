@@ -2,6 +2,7 @@ package thingd
 
 import (
 	"context"
+	"math"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
@@ -21,16 +22,20 @@ const (
 	mostPercent = 800
 
 	// lookEvery is how often the heap is looked at.
-	lookEvery = 5 * time.Second
+	lookEvery = 3 * time.Second
 	// calm is what a server may allocate between two looks that has nothing to
 	// do, bytes.
 	calm = 4 << 20
 	// worthwhile is what must be there to be given back, bytes.
 	worthwhile = 4 << 20
+	// touched is what a server allocates when it touches much of its program, bytes.
+	// The program is left when so much was allocated, and no more is.
+	touched = 256 << 10
 )
 
 // tuneCollector keeps the collector's rule in proportion to the heap in use, and
-// gives memory back when there is little to do, until ctx ends. Whoever sets GOGC
+// gives memory back when there is little to do, the program's own too, until ctx
+// ends. Whoever sets GOGC
 // or GOMEMLIMIT knows better and is left alone.
 func tuneCollector(ctx context.Context) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
@@ -40,12 +45,17 @@ func tuneCollector(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var last heap
+	left := uint64(0) // what had been allocated when the program was left last
 	for {
 		now := readHeap()
 		debug.SetGCPercent(collectorPercent(now.live))
 		if now.worthTidying(last) {
 			debug.FreeOSMemory()
 			now = readHeap()
+		}
+		if now.since(last) < touched && now.allocated-left >= touched {
+			leaveProgram()
+			left = now.allocated
 		}
 		last = now
 		select {
@@ -77,8 +87,16 @@ type heap struct {
 // collector itself would wait until the heap has doubled, which takes a quiet
 // server for ever, and keep what a storm of connects once needed.
 func (h heap) worthTidying(last heap) bool {
-	idle := last.allocated > 0 && h.allocated-last.allocated < calm
-	return idle && h.objects+h.free > h.live+h.live/8+worthwhile
+	return h.since(last) < calm && h.objects+h.free > h.live+h.live/8+worthwhile
+}
+
+// since gives what has been allocated since the last look; a lot, where there was
+// none.
+func (h heap) since(last heap) uint64 {
+	if last.allocated == 0 {
+		return math.MaxUint64
+	}
+	return h.allocated - last.allocated
 }
 
 func readHeap() heap {
