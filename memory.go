@@ -35,8 +35,7 @@ const (
 
 // tuneCollector keeps the collector's rule in proportion to the heap in use, and
 // gives memory back when there is little to do, the program's own too, until ctx
-// ends. Whoever sets GOGC
-// or GOMEMLIMIT knows better and is left alone.
+// ends. Whoever sets GOGC or GOMEMLIMIT knows better and is left alone.
 func tuneCollector(ctx context.Context) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return

@@ -7,27 +7,32 @@ import (
 	"testing"
 )
 
-func TestProgramPages(t *testing.T) {
+func TestPagesOfTheProgram(t *testing.T) {
 	const program = "/usr/local/bin/thingd"
-	type pages struct {
-		from, to uintptr
-		ok       bool
-	}
+	const code = "00400000-01ee2000 r-xp 00000000 fe:00 10027443                           " + program
 	tests := []struct {
-		name, line string
-		want       pages
+		name  string
+		lines []string
+		want  bool
 	}{
-		{"the code", "00400000-01ee2000 r-xp 00000000 fe:00 10027443                           " + program, pages{0x400000, 0x1ee2000, true}},
-		{"the constants", "01ee2000-03b30000 r--p 01ae2000 fe:00 10027443                           " + program, pages{0x1ee2000, 0x3b30000, true}},
-		{"variables stay", "03b30000-03ca0000 rw-p 03730000 fe:00 10027443                           " + program, pages{0x3b30000, 0x3ca0000, false}},
-		{"a library stays", "7f58c7342000-7f58c7498000 r-xp 00028000 fe:00 3001                       /usr/lib/libc.so.6", pages{0x7f58c7342000, 0x7f58c7498000, false}},
-		{"memory stays", "7f587dbb0000-7f587de00000 rw-p 00000000 00:00 0 ", pages{0x7f587dbb0000, 0x7f587de00000, false}},
-		{"no line of it", "Rss: 5 kB", pages{}},
+		{"the code", []string{code, "Rss: 5 kB", "Anonymous:             0 kB", "Swap:       0 kB"}, true},
+		{"the constants", []string{"01ee2000-03b30000 r--p 01ae2000 fe:00 10027443                           " + program, "Anonymous: 0 kB", "Swap: 0 kB"}, true},
+		{"it is told once", []string{code, "Anonymous: 0 kB", "Swap: 0 kB", "SwapPss: 0 kB"}, false},
+		{"not before all is told", []string{code, "Anonymous: 0 kB"}, false},
+		{"what the loader wrote stays", []string{code, "Anonymous:             4 kB", "Swap: 0 kB"}, false},
+		{"and when it is on disk", []string{code, "Anonymous: 0 kB", "Swap: 4 kB"}, false},
+		{"what one mapping has is not another's", []string{code, "Anonymous: 0 kB", "Swap: 0 kB", code}, false},
+		{"variables stay", []string{"03b30000-03ca0000 rw-p 03730000 fe:00 10027443                           " + program, "Anonymous: 0 kB", "Swap: 0 kB"}, false},
+		{"a library stays", []string{"7f58c7342000-7f58c7498000 r-xp 00028000 fe:00 3001                       /usr/lib/libc.so.6", "Anonymous: 0 kB", "Swap: 0 kB"}, false},
+		{"memory stays", []string{"7f587dbb0000-7f587de00000 rw-p 00000000 00:00 0 ", "Anonymous: 0 kB", "Swap: 0 kB"}, false},
 	}
 	for _, test := range tests {
-		var got pages
-		if got.from, got.to, got.ok = programPages(test.line, program); got != test.want {
-			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		var one mapping
+		for _, line := range test.lines {
+			one.add(line)
+		}
+		if got := one.isOnlyFile(program); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
 		}
 	}
 }
