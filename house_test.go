@@ -27,6 +27,7 @@ import (
 	"thingd/internal/journal"
 	"thingd/internal/mqtt"
 	"thingd/internal/pki"
+	"thingd/internal/store/storetest"
 	"thingd/internal/why"
 )
 
@@ -62,6 +63,7 @@ func start(t testing.TB, change ...func(*Config)) *house {
 	for _, fn := range change {
 		fn(&config)
 	}
+	storetest.Ready(t, filepath.Join(config.Data, "thingd.db"))
 	h := &house{ended: make(chan error, 1)}
 	var err error
 	h.Server, err = newServer(t.Context(), config, func() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) })

@@ -18,6 +18,7 @@ import (
 	"thingd/internal/policy"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 var scope = arn.Scope{Region: "us-east-1", Account: "111122223333"}
@@ -66,7 +67,7 @@ func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{t: t, ctx: context.Background(), now: time.UnixMilli(1_700_000_000_123).UTC()}
 	log := slog.New(slog.NewTextHandler(&b.log, nil))
-	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "thingd.db"), log)
+	db, err := store.Open(context.Background(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ import (
 	"thingd/internal/message"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 var controlScope = arn.Scope{Region: "eu-west-1", Account: "111122223333"}
@@ -63,7 +64,7 @@ func newControl(t *testing.T) *control {
 	t.Helper()
 	c := &control{t: t, ctx: context.Background(), now: time.UnixMilli(1_700_000_000_123).UTC()}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(c.ctx, filepath.Join(t.TempDir(), "thingd.db"), quiet)
+	db, err := store.Open(c.ctx, storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

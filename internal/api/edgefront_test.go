@@ -26,6 +26,7 @@ import (
 	"thingd/internal/iam"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 const edgeAccount, edgeRole = "111122223333", "arn:aws:iam::111122223333:role/edge"
@@ -44,7 +45,7 @@ func newEdgeFront(t *testing.T) *edgeFront {
 	t.Helper()
 	f := &edgeFront{t: t, now: time.UnixMilli(1_700_000_000_500).UTC()}
 	now, log := func() time.Time { return f.now }, slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "thingd.db"), log)
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), log)
 	f.ok(err)
 	t.Cleanup(func() { _ = db.Close() })
 	scope := arn.Scope{Region: "us-east-1", Account: edgeAccount}

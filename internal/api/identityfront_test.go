@@ -28,6 +28,7 @@ import (
 	"thingd/internal/pki"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 // identityFront is the operations on certificates, IAM and STS behind the wire,
@@ -43,7 +44,7 @@ func openIdentityFront(t *testing.T) identityFront {
 	t.Helper()
 	dir := t.TempDir()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(t.Context(), filepath.Join(dir, "thingd.db"), log)
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(dir, "thingd.db")), log)
 	if err != nil {
 		t.Fatal(err)
 	}

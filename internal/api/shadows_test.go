@@ -20,6 +20,7 @@ import (
 	"thingd/internal/message"
 	"thingd/internal/shadow"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 // shadowFront is the shadow operations behind the wire, for a device with a
@@ -29,7 +30,7 @@ type shadowFront struct{ mux *wire.Mux }
 func openShadowFront(t *testing.T) shadowFront {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "thingd.db"), log)
+	db, err := store.Open(context.Background(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 	"thingd/internal/rules"
 	"thingd/internal/rules/action"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 // ruleFront is the operations of topic rules behind the wire.
@@ -52,7 +53,7 @@ func newRuleFront(t *testing.T) *ruleFront {
 	}))
 	f.hook = owner.URL
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(ctx, filepath.Join(t.TempDir(), "thingd.db"), quiet)
+	db, err := store.Open(ctx, storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

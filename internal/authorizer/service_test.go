@@ -15,6 +15,7 @@ import (
 	"thingd/internal/fault"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 // yes is a function that lets everybody in.
@@ -26,7 +27,7 @@ func (yes) Call(context.Context, string, []byte, time.Duration) ([]byte, error) 
 
 func newService(t *testing.T) *authorizer.Service {
 	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "thingd.db"), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	must(t, err)
 	t.Cleanup(func() { db.Close() })
 	s, err := authorizer.New(t.Context(), authorizer.Config{

@@ -28,6 +28,7 @@ import (
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 	"thingd/internal/topic"
 	"thingd/internal/why"
 )
@@ -146,7 +147,7 @@ func open(t *testing.T, change ...func(*bridge.Config)) *house {
 func (h *house) start(t *testing.T) {
 	t.Helper()
 	var err error
-	h.db, err = store.Open(t.Context(), h.path, h.config.Log)
+	h.db, err = store.Open(t.Context(), storetest.Ready(t, h.path), h.config.Log)
 	must(t, err)
 	h.spine = &spine{}
 	h.config.Broker, h.config.Store = h.spine, h.db.Bridge("111122223333")

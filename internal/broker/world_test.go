@@ -18,6 +18,7 @@ import (
 	"thingd/internal/message"
 	"thingd/internal/policy"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 	"thingd/internal/why"
 )
 
@@ -62,7 +63,7 @@ func newWorld(t testing.TB, limits broker.Limits) *world {
 // open starts a broker on what the store has.
 func (w *world) open() {
 	w.t.Helper()
-	db, err := store.Open(context.Background(), w.path, quiet())
+	db, err := store.Open(context.Background(), storetest.Ready(w.t, w.path), quiet())
 	if err != nil {
 		w.t.Fatal(err)
 	}

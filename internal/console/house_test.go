@@ -39,6 +39,7 @@ import (
 	"thingd/internal/settings"
 	"thingd/internal/shadow"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 	"thingd/internal/why"
 )
 
@@ -64,7 +65,7 @@ func open(t *testing.T) *house {
 	ctx, dir := t.Context(), t.TempDir()
 	h := &house{log: &strings.Builder{}}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(ctx, filepath.Join(dir, "thingd.db"), quiet)
+	db, err := store.Open(ctx, storetest.Ready(t, filepath.Join(dir, "thingd.db")), quiet)
 	must(t, err)
 	t.Cleanup(func() { db.Close() })
 	authority, err := pki.OpenAuthority(dir, pki.Options{Hosts: []string{"localhost"}, Log: quiet})

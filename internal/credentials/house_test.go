@@ -18,6 +18,7 @@ import (
 	"thingd/internal/policy"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 	"thingd/internal/why"
 )
 
@@ -51,7 +52,7 @@ type house struct {
 func open(t testing.TB) *house {
 	t.Helper()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "thingd.db"), quiet)
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"thingd/internal/iam"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 var scope = arn.Scope{Region: "us-east-1", Account: "111122223333"}
@@ -74,7 +75,7 @@ func open(t testing.TB) *house {
 func (h *house) wire(artifacts edgefleet.Artifacts) {
 	h.t.Helper()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(h.t.Context(), filepath.Join(h.t.TempDir(), "thingd.db"), quiet)
+	db, err := store.Open(h.t.Context(), storetest.Ready(h.t, filepath.Join(h.t.TempDir(), "thingd.db")), quiet)
 	h.ok(err)
 	h.t.Cleanup(func() { _ = db.Close() })
 	now := func() time.Time { return h.now }

@@ -29,6 +29,7 @@ import (
 	"thingd/internal/pki"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 	"thingd/internal/why"
 )
 
@@ -57,7 +58,7 @@ func newProvider(t *testing.T) *provider {
 	dir, p := t.TempDir(), &provider{t: t}
 	log := slog.New(slog.NewTextHandler(&p.log, nil))
 	scope, now := arn.Scope{Region: "us-east-1", Account: "111122223333"}, func() time.Time { return providerNow }
-	db, err := store.Open(t.Context(), filepath.Join(dir, "thingd.db"), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(dir, "thingd.db")), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	p.ok(err)
 	t.Cleanup(func() { _ = db.Close() })
 	issuer, err := pki.OpenAuthority(dir, pki.Options{Now: now, Log: log, Local: func() []string { return []string{"localhost"} }})

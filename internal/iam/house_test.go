@@ -11,6 +11,7 @@ import (
 	"thingd/internal/fault"
 	"thingd/internal/iam"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 const account = "111122223333"
@@ -26,7 +27,7 @@ type house struct {
 
 func open(t testing.TB, sealer iam.Sealer) *house {
 	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "thingd.db"), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

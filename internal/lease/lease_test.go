@@ -13,6 +13,7 @@ import (
 
 	"thingd/internal/lease"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,7 +27,7 @@ type cluster struct {
 }
 
 func newCluster(t *testing.T) *cluster {
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "thingd.db"), slog.New(slog.DiscardHandler))
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"thingd/internal/fault"
 	"thingd/internal/pki"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 const account, otherAccount = "111122223333", "444455556666"
@@ -41,7 +42,7 @@ func open(t testing.TB) *house {
 	t.Helper()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	dir := t.TempDir()
-	db, err := store.Open(t.Context(), filepath.Join(dir, "thingd.db"), quiet)
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(dir, "thingd.db")), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ import (
 	"thingd/internal/provisioning"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -87,7 +88,7 @@ func (a attachments) DetachPolicies(ctx context.Context, certificate string) err
 func newHouse(t testing.TB, change ...func(*provisioning.Config)) *house {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "thingd.db"), quiet)
+	db, err := store.Open(context.Background(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), quiet)
 	must(t, err)
 	h := &house{t: t, db: db, now: start}
 	clock := func() time.Time { return h.now }

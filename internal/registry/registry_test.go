@@ -16,6 +16,7 @@ import (
 	"thingd/internal/message"
 	"thingd/internal/registry"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 var scope = arn.Scope{Region: "eu-west-1", Account: "111122223333"}
@@ -43,7 +44,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "thingd.db"), quiet())
+	db, err := store.Open(context.Background(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

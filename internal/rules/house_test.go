@@ -21,6 +21,7 @@ import (
 	"thingd/internal/rules"
 	"thingd/internal/rules/action"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 	"thingd/internal/topic"
 )
 
@@ -176,7 +177,7 @@ func openOn(t testing.TB, change func(*rules.Config)) *house {
 func openIn(t testing.TB, dir string, web *recorder, change func(*rules.Config)) *house {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(context.Background(), filepath.Join(dir, "thingd.db"), log)
+	db, err := store.Open(context.Background(), storetest.Ready(t, filepath.Join(dir, "thingd.db")), log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"thingd/internal/iam"
 	"thingd/internal/s3gate"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 const (
@@ -48,7 +49,7 @@ func open(t testing.TB) *house {
 func openAt(t testing.TB, dir string) *house {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(t.Context(), filepath.Join(dir, "thingd.db"), log)
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(dir, "thingd.db")), log)
 	if err != nil {
 		t.Fatal(err)
 	}

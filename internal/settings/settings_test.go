@@ -14,11 +14,12 @@ import (
 	"thingd/internal/registry"
 	"thingd/internal/settings"
 	"thingd/internal/store"
+	"thingd/internal/store/storetest"
 )
 
 func newService(t *testing.T) *settings.Service {
 	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "thingd.db"), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	db, err := store.Open(t.Context(), storetest.Ready(t, filepath.Join(t.TempDir(), "thingd.db")), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
