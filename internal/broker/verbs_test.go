@@ -274,7 +274,7 @@ func (p *play) drops(name string, w *words) error {
 	}
 	c.drop()
 	delete(p.clients, name)
-	return w.unknown()
+	return errors.Join(p.left(c), w.unknown())
 }
 
 func (p *play) hearsNothing(name string, w *words) error {
@@ -398,7 +398,27 @@ func (p *play) disconnects(c *client, w *words) error {
 		return err
 	}
 	delete(p.clients, c.name)
-	return c.closed()
+	return errors.Join(c.closed(), p.left(c))
+}
+
+// left waits until the broker has let go of a client that has left: what is
+// published from then on is not for its connection any more.
+func (p *play) left(c *client) error {
+	if c.connect == nil || c.connect.ClientID == "" {
+		return nil
+	}
+	id := c.connect.ClientID
+	for _, other := range p.clients {
+		if other.connect != nil && other.connect.ClientID == id {
+			return nil // it was taken over
+		}
+	}
+	for start := time.Now(); time.Since(start) < patience; time.Sleep(time.Millisecond) {
+		if now, found := p.broker.Connection(id); !found || !now.Connected {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is still connected", id)
 }
 
 // again ends the broker one way or the other and begins anew. The clients are
