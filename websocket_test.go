@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"thingd/internal/aws/sigv4"
 	"thingd/internal/iam"
 	"thingd/internal/mqtt"
@@ -238,38 +240,31 @@ func sessionOf(t testing.TB, h *house, actor *iam.Actor) sigv4.Credentials {
 }
 
 func TestWebSocketRefusals(t *testing.T) {
-	h := start(t)
-	wrong := h.signed()
-	wrong.keys.SecretAccessKey = "guess"
-	elsewhere := h.signed()
-	elsewhere.service = "s3"
-	unknown := h.signed()
-	unknown.keys.AccessKeyID = "AKIAIOSFODNN7EXAMPLE"
-	spoiled := h.signed()
-	spoiled.spoil = true
 	for name, c := range map[string]struct {
-		u      upgrading
+		change func(*upgrading)
 		status string
 		cause  why.Cause
 	}{
-		"wrong secret":           {wrong, "403", why.SignatureInvalid},
-		"spoiled signature":      {spoiled, "403", why.SignatureInvalid},
-		"unknown access key":     {unknown, "403", why.SignatureInvalid},
-		"no subprotocol of ours": {upgrading{keys: h.keys, service: "iotdata", protocol: "chat"}, "400", why.ProtocolError},
+		"wrong secret":           {func(u *upgrading) { u.keys.SecretAccessKey = "guess" }, "403", why.SignatureInvalid},
+		"spoiled signature":      {func(u *upgrading) { u.spoil = true }, "403", why.SignatureInvalid},
+		"unknown access key":     {func(u *upgrading) { u.keys.AccessKeyID = "AKIAIOSFODNN7EXAMPLE" }, "403", why.SignatureInvalid},
+		"no subprotocol of ours": {func(u *upgrading) { u.protocol = "chat" }, "400", why.ProtocolError},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if c.u.protocol == "" {
-				c.u.protocol = "mqtt"
-			}
-			if head, _ := h.upgrade(t, c.u); !strings.HasPrefix(head, "HTTP/1.1 "+c.status+" ") {
+			h := start(t) // its own: the journal tells what happens again only once
+			u := h.signed()
+			u.protocol = "mqtt"
+			c.change(&u)
+			if head, _ := h.upgrade(t, u); !strings.HasPrefix(head, "HTTP/1.1 "+c.status+" ") {
 				t.Errorf("the answer is %s, want %s", head, c.status)
 			}
-			if got := h.causes(t)[0]; got != c.cause {
-				t.Errorf("the journal says %s, want %s", got, c.cause)
+			if diff := cmp.Diff([]why.Cause{c.cause}, h.causes(t)); diff != "" {
+				t.Errorf("what the journal says (-want +got):\n%s", diff)
 			}
 		})
 	}
 	t.Run("neither signature nor certificate", func(t *testing.T) {
+		h := start(t)
 		_, w := h.upgrade(t, upgrading{protocol: "mqtt"})
 		w.frame(t, 0x82, (&mqtt.Connect{ClientID: "c", CleanStart: true}).Append(nil, mqtt.V4))
 		if got := rest(t, w); got != "" {

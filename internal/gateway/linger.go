@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -14,8 +13,9 @@ import (
 // the rest is read and thrown away, until the other end closes too, or it takes too
 // long or too much.
 type lingering struct {
-	now     atomic.Int64
-	running sync.WaitGroup
+	mu   sync.Mutex
+	now  int
+	none chan struct{} // closed when there are none any more; nil when nobody waits
 }
 
 const (
@@ -26,33 +26,47 @@ const (
 
 // begin counts one in, if there is room.
 func (l *lingering) begin() bool {
-	if l == nil || l.now.Add(1) > lingerMax {
-		if l != nil {
-			l.now.Add(-1)
-		}
+	if l == nil {
 		return false
 	}
-	l.running.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.now == lingerMax {
+		return false
+	}
+	l.now++
 	return true
 }
 
 func (l *lingering) end() {
-	l.now.Add(-1)
-	l.running.Done()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.now--; l.now == 0 && l.none != nil {
+		close(l.none)
+		l.none = nil
+	}
 }
 
-// wait waits for all to be closed.
+// wait waits until all are closed. Others may still be on their way to linger.
 func (l *lingering) wait(ctx context.Context) {
-	done := make(chan struct{})
-	go func() { l.running.Wait(); close(done) }()
+	l.mu.Lock()
+	if l.now > 0 && l.none == nil {
+		l.none = make(chan struct{})
+	}
+	none := l.none
+	l.mu.Unlock()
+	if none == nil {
+		return
+	}
 	select {
-	case <-done:
+	case <-none:
 	case <-ctx.Done():
 	}
 }
 
-// linger closes the socket in good order; ended says that writing has. It looks now and then instead of waiting:
-// whoever reads the socket may still be about to leave it.
+// linger closes the socket in good order; ended says that writing has. It looks now
+// and then instead of waiting: whoever reads the socket may still be about to leave
+// it.
 func (s *socket) linger(ended bool) {
 	defer s.lingering.end()
 	defer s.TCPConn.Close()

@@ -82,8 +82,7 @@ func TestLingeringIsBounded(t *testing.T) {
 			<-cut
 		})
 	}
-	full := &lingering{}
-	full.now.Store(lingerMax)
+	full := &lingering{now: lingerMax}
 	s, far := pair(t)
 	s.lingering = full
 	s.Close()
