@@ -174,7 +174,11 @@ func (s *Server) storeAddress() string {
 	if s.config.Store != "" {
 		return s.config.Store
 	}
-	return filepath.Join(s.config.Data, "thingd.db")
+	path := filepath.Join(s.config.Data, "thingd.db")
+	if whole, err := filepath.Abs(path); err == nil { // connections are opened later, too, wherever the process is then
+		return whole
+	}
+	return path
 }
 
 // openJournal starts keeping refusals; everybody who refuses writes to it.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -62,15 +63,27 @@ func newDisk(root string, metadata meta.MetadataStorer) (*disk, error) {
 	}
 	options.SetNewDirPerm(0o700)
 	options.SetNewFilePerm(0o600)
+	p, err := newPosix(root, metadata, options)
+	if err != nil {
+		return nil, err
+	}
+	return &disk{posix: p, root: root}, nil
+}
+
+// workingDirectory guards what the process has one of: two gates that are opened at
+// a time would each go back to where the other has gone.
+var workingDirectory sync.Mutex
+
+// newPosix keeps the working directory, which posix.New changes to root.
+func newPosix(root string, metadata meta.MetadataStorer, options posix.PosixOpts) (*posix.Posix, error) {
+	workingDirectory.Lock()
+	defer workingDirectory.Unlock()
 	before, err := os.Getwd()
 	if err != nil {
 		return nil, err
 	}
 	p, err := posix.New(root, metadata, options)
-	if err := errors.Join(err, os.Chdir(before)); err != nil {
-		return nil, err
-	}
-	return &disk{posix: p, root: root}, nil
+	return p, errors.Join(err, os.Chdir(before))
 }
 
 // Shutdown implements backend.Backend.
