@@ -5,7 +5,7 @@ GO ?= go
 # The end-to-end tests build the binary and drive it with real clients; they
 # are no unit tests and run by themselves.
 PACKAGES = $$($(GO) list ./... | grep -v /test/e2e)
-E2E = E2E_REQUIRE_CLIENTS=1 $(GO) test -count=1 -timeout 40m ./test/e2e
+E2E = E2E_REQUIRE_CLIENTS=1 $(GO) test -count=1 -timeout 20m ./test/e2e
 
 .PHONY: run build setup test check e2e bench ops torture generate
 
@@ -28,7 +28,7 @@ check: ## format, vet, staticcheck, all unit tests with the race detector
 	if [ -n "$$unformatted" ]; then echo "gofmt wants to change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck ./...
-	$(GO) test -race -vet=off -timeout 40m $(PACKAGES)
+	$(GO) test -race -vet=off -timeout 12m $(PACKAGES)
 
 e2e: setup ## the built binary with real clients
 	$(E2E)

@@ -237,6 +237,7 @@ type far struct {
 	denies   bool            // the subscription
 	puback   mqtt.ReasonCode
 	present  bool // it has a session
+	away     bool // nobody more is let in
 	running  sync.WaitGroup
 }
 
@@ -270,7 +271,7 @@ func (f *far) listen(addr string) {
 		door = tls.NewListener(door, f.config)
 	}
 	f.mu.Lock()
-	f.door = door
+	f.door, f.away = door, false
 	f.mu.Unlock()
 	f.running.Go(func() {
 		for {
@@ -278,14 +279,31 @@ func (f *far) listen(addr string) {
 			if err != nil {
 				return
 			}
-			f.running.Go(func() { f.serve(conn) })
+			if p := f.admit(conn); p != nil {
+				f.running.Go(func() { f.serve(p) })
+			}
 		}
 	})
+}
+
+// admit enters a connection where close finds it. One that was accepted while
+// close went through the others is closed here.
+func (f *far) admit(conn net.Conn) *peer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		conn.Close()
+		return nil
+	}
+	p := &peer{conn: conn, version: mqtt.V4}
+	f.conns[conn] = p
+	return p
 }
 
 // close is an outage; open ends it.
 func (f *far) close() {
 	f.mu.Lock()
+	f.away = true
 	f.door.Close()
 	for conn := range f.conns {
 		conn.Close()
@@ -296,11 +314,8 @@ func (f *far) close() {
 
 func (f *far) open() { f.listen(f.addr.String()) }
 
-func (f *far) serve(conn net.Conn) {
-	p := &peer{conn: conn, version: mqtt.V4}
-	f.mu.Lock()
-	f.conns[conn] = p
-	f.mu.Unlock()
+func (f *far) serve(p *peer) {
+	conn := p.conn
 	defer func() {
 		conn.Close()
 		f.mu.Lock()
