@@ -202,7 +202,9 @@ func TestRegistrationTaskReadsAndReportsInS3(t *testing.T) {
 	s := startServer(t)
 	request, _ := writeRequest(t)
 	got := start(t, t.TempDir(), s.awsEnv(t), python(t), script(t, "registration_task.py"), request).succeed(t)
-	if want := lines("Completed 30 1 100", "RESULTS 30", "ERRORS [31]", "30 things"); got != want {
+	if want := lines("Completed 30 2 100", "RESULTS 30", "ERRORS [31, 32]", "30 things", `{"lot": "7"}`, `{"lot": "7", "site": "osaka"}`,
+		"['certificate', 'thing'] {'lot': '7'}",
+		"An error occurred (ResourceRegistrationFailureException) when calling the RegisterThing operation: Parameter CSR has no value"); got != want {
 		t.Errorf("it printed:\n%s\nwant:\n%s", got, want)
 	}
 }

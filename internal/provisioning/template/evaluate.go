@@ -70,7 +70,19 @@ func (e *evaluation) bounded(extra int, text func() string) (any, error) {
 	return text(), nil
 }
 
-func (e *evaluation) parameter(name string) (string, error) {
+// unreplaced is the value of a Ref to a parameter that has none: RegisterThing
+// and bulk registration leave the Ref as it is. In a policy document it stays
+// there, and ${name} in a text of Fn::Sub. What AWS makes of one where a string
+// must be is unconfirmed. Here a property that a thing or certificate can do
+// without counts as not given (see dispensable), so that a line of a file may
+// leave out what is optional; anything else fails, and names the parameter.
+type unreplaced struct {
+	Name string `json:"Ref"`
+}
+
+// parameter gives the value of a parameter, a string or unreplaced. Templates of
+// devices are never evaluated without all values (see Missing).
+func (e *evaluation) parameter(name string) (any, error) {
 	value, given := e.input.Parameters[name]
 	switch declared := e.template.parameters[name]; {
 	case given:
@@ -78,11 +90,15 @@ func (e *evaluation) parameter(name string) (string, error) {
 		value = *declared.Default
 	case pseudo[name] != nil:
 		value = pseudo[name](e.input)
+	case e.template.kind == API:
+		return unreplaced{name}, e.spend(elementCost + len(name))
 	default:
-		return "", failed("Parameter %s has no value", name)
+		return nil, noValue(name)
 	}
 	return value, e.spend(len(value))
 }
+
+func noValue(parameter string) error { return failed("Parameter %s has no value", parameter) }
 
 // text evaluates a node that must have a single value; what says what it is.
 func (e *evaluation) text(what string, n node) (string, error) {
@@ -90,9 +106,17 @@ func (e *evaluation) text(what string, n node) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return single(value, "%s is not a string", what)
+}
+
+// single gives a value as a text; where it is none, the error has the words.
+func single(value any, format string, args ...any) (string, error) {
+	if ref, is := value.(unreplaced); is {
+		return "", noValue(ref.Name)
+	}
 	text, ok := scalar(value)
 	if !ok {
-		return "", failed("%s is not a string", what)
+		return "", failed(format, args...)
 	}
 	return text, nil
 }
@@ -103,14 +127,17 @@ func (e *evaluation) texts(what string, n node) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ref, is := value.(unreplaced); is {
+		return nil, noValue(ref.Name)
+	}
 	elements, ok := value.([]any)
 	if !ok {
 		return nil, failed("%s are not a list", what)
 	}
 	all := make([]string, len(elements))
 	for i, element := range elements {
-		if all[i], ok = scalar(element); !ok {
-			return nil, failed("%s are not all strings", what)
+		if all[i], err = single(element, "%s are not all strings", what); err != nil {
+			return nil, err
 		}
 		if err := e.spend(len(all[i])); err != nil {
 			return nil, err
@@ -125,8 +152,11 @@ func (e *evaluation) document(n node) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if text, ok := value.(string); ok {
-		return text, nil
+	switch v := value.(type) {
+	case string:
+		return v, nil
+	case unreplaced:
+		return "", noValue(v.Name)
 	}
 	text, err := json.Marshal(value)
 	if err != nil {

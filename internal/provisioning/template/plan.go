@@ -83,13 +83,25 @@ func (e *evaluation) resource(r *resource, plan *Plan) (err error) {
 	return err
 }
 
+// dispensable are the properties that are left out where their Ref is not
+// replaced, as single attributes are. A status or a group is not among them: they
+// decide over rights, which nobody should have for want of a value.
+var dispensable = map[string]bool{"ThingTypeName": true, "BillingGroup": true, "CACertificatePem": true}
+
 // property evaluates a property with a single value, "" where it is absent.
 func (e *evaluation) property(r *resource, name string) (string, error) {
 	n := r.properties[name]
 	if n == nil {
 		return "", nil
 	}
-	return e.text(name+" of resource "+r.id, n)
+	value, err := n.value(e)
+	if err != nil {
+		return "", err
+	}
+	if _, is := value.(unreplaced); is && dispensable[name] {
+		return "", nil
+	}
+	return single(value, "%s of resource %s is not a string", name, r.id)
 }
 
 // properties evaluates some of them into the places given.
@@ -141,8 +153,11 @@ func (e *evaluation) attributes(r *resource) (map[string]string, error) {
 	}
 	all := map[string]string{}
 	for _, name := range sorted(members) {
-		if all[name], ok = scalar(members[name]); !ok {
-			return nil, failed("Attribute %s of resource %s is not a string", name, r.id)
+		if _, is := members[name].(unreplaced); is {
+			continue
+		}
+		if all[name], err = single(members[name], "Attribute %s of resource %s is not a string", name, r.id); err != nil {
+			return nil, err
 		}
 	}
 	return all, nil

@@ -96,12 +96,20 @@ func substitute(e *evaluation, argument node) (any, error) {
 	return b.String(), err
 }
 
-func (e *evaluation) variable(name string, variables object) (string, error) {
+// variable gives what stands for ${name}; that itself where it is for a policy, or
+// where there is no value.
+func (e *evaluation) variable(name string, variables object) (text string, err error) {
+	var value any = unreplaced{name}
 	if own, ok := variables[name]; ok {
-		return e.text("the variable "+name+" of Fn::Sub", own)
+		value, err = own.value(e)
+	} else if !isPolicyVariable(name) {
+		value, err = e.parameter(name)
 	}
-	if isPolicyVariable(name) {
+	if err != nil {
+		return "", err
+	}
+	if _, is := value.(unreplaced); is {
 		return "${" + name + "}", nil
 	}
-	return e.parameter(name)
+	return single(value, "the variable %s of Fn::Sub is not a string", name)
 }

@@ -134,14 +134,79 @@ func TestEvaluateRefuses(t *testing.T) {
 			expectFault(t, err, fault.CodeRegistrationFailure, tc.want)
 		})
 	}
-	t.Run("a parameter without value", func(t *testing.T) {
-		read, err := Parse(withThing(`{"ThingName":{"Ref":"P"}}`), API)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = read.Evaluate(Input{})
-		expectFault(t, err, fault.CodeRegistrationFailure, "Parameter P has no value")
-	})
+}
+
+// TestReferencesWithoutValueStay holds for operators' templates alone: P is
+// declared and has no value.
+func TestReferencesWithoutValueStay(t *testing.T) {
+	thing := func(more Thing) Plan {
+		more.LogicalID, more.Name = "t", "x"
+		return Plan{Thing: &more, DeviceConfiguration: map[string]any{}}
+	}
+	policy := func(document string) string {
+		return `{"Parameters":{"P":{"Type":"String"}},"Resources":{"p":{"Type":"AWS::IoT::Policy","Properties":{"PolicyDocument":` + document + `}}}}`
+	}
+	written := func(document string) Plan {
+		return Plan{Policies: []Policy{{LogicalID: "p", Document: document}}, DeviceConfiguration: map[string]any{}}
+	}
+	for name, tc := range map[string]struct {
+		body string
+		want Plan
+	}{
+		"unused":                    {withThing(`{"ThingName":"x"}`), thing(Thing{})},
+		"one attribute of two":      {withThing(`{"ThingName":"x","AttributePayload":{"a":{"Ref":"P"},"b":"c"}}`), thing(Thing{Attributes: map[string]string{"b": "c"}})},
+		"the only attribute":        {withThing(`{"ThingName":"x","AttributePayload":{"a":{"Ref":"P"}}}`), thing(Thing{Attributes: map[string]string{}})},
+		"type and billing group":    {withThing(`{"ThingName":"x","ThingTypeName":{"Ref":"P"},"BillingGroup":{"Ref":"P"}}`), thing(Thing{})},
+		"in a text of Fn::Sub":      {withThing(`{"ThingName":"x","AttributePayload":{"a":{"Fn::Sub":"1-${P}"}}}`), thing(Thing{Attributes: map[string]string{"a": "1-${P}"}})},
+		"as a variable of Fn::Sub":  {withThing(`{"ThingName":"x","AttributePayload":{"a":{"Fn::Sub":["1-${v}",{"v":{"Ref":"P"}}]}}}`), thing(Thing{Attributes: map[string]string{"a": "1-${v}"}})},
+		"in a policy document":      {policy(`{"Statement":[{"Resource":{"Ref":"P"}}]}`), written(`{"Statement":[{"Resource":{"Ref":"P"}}]}`)},
+		"in a policy's Fn::Sub":     {policy(`{"Statement":[{"Resource":{"Fn::Sub":"topic/${P}"}}]}`), written(`{"Statement":[{"Resource":"topic/${P}"}]}`)},
+		"the CA, which others have": {withParameter(withCertificate(`{"CertificatePem":"x","CACertificatePem":{"Ref":"P"}}`)), Plan{Certificate: &Certificate{LogicalID: "c", PEM: "x", Active: true}, DeviceConfiguration: map[string]any{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read, err := Parse(tc.body, API)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := read.Evaluate(Input{})
+			if diff := cmp.Diff(tc.want, got); err != nil || diff != "" {
+				t.Errorf("error %v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestNobodyGuessesWhatIsIndispensable(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body string
+		kind Kind
+	}{
+		"the thing's name":         {withThing(`{"ThingName":{"Ref":"P"}}`), API},
+		"a part of a text":         {withThing(`{"ThingName":{"Fn::Join":["-",["x",{"Ref":"P"}]]}}`), API},
+		"what is split":            {withThing(`{"ThingName":{"Fn::Select":[0,{"Fn::Split":["-",{"Ref":"P"}]}]}}`), API},
+		"a group":                  {withThing(`{"ThingName":"x","ThingGroups":["all",{"Ref":"P"}]}`), API},
+		"all groups":               {withThing(`{"ThingName":"x","ThingGroups":{"Ref":"P"}}`), API},
+		"the certificate":          {withParameter(withCertificate(`{"CertificatePem":{"Ref":"P"}}`)), API},
+		"its status":               {withParameter(withCertificate(`{"CertificatePem":"x","Status":{"Ref":"P"}}`)), API},
+		"the policy's name":        {withParameter(`{"Resources":{"p":{"Type":"AWS::IoT::Policy","Properties":{"PolicyName":{"Ref":"P"}}}}}`), API},
+		"the whole policy":         {withParameter(`{"Resources":{"p":{"Type":"AWS::IoT::Policy","Properties":{"PolicyDocument":{"Ref":"P"}}}}}`), API},
+		"an attribute, of a fleet": {withThing(`{"ThingName":"x","AttributePayload":{"a":{"Ref":"P"}}}`), Fleet},
+		"an attribute, by a CA":    {withThing(`{"ThingName":"x","AttributePayload":{"a":{"Ref":"P"}}}`), JITP},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read, err := Parse(tc.body, tc.kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = read.Evaluate(Input{})
+			expectFault(t, err, fault.CodeRegistrationFailure, "Parameter P has no value")
+		})
+	}
+}
+
+// withParameter declares P in a template.
+func withParameter(body string) string {
+	return strings.Replace(strings.Replace(body, `"Parameters":{},`, "", 1), `{`, `{"Parameters":{"P":{"Type":"String"}},`, 1)
 }
 
 func expectFault(t *testing.T, err error, code fault.Code, message string) {
@@ -163,6 +228,9 @@ func FuzzTemplate(f *testing.F) {
 					t.Fatalf("parse: %v", err)
 				}
 				continue
+			}
+			if _, err := read.Evaluate(Input{}); err != nil && fault.CodeOf(err) != fault.CodeRegistrationFailure {
+				t.Fatalf("evaluate without values: %v", err)
 			}
 			values := map[string]string{CertificateID: value}
 			for _, name := range read.Missing(values) {

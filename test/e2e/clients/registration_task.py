@@ -16,9 +16,10 @@ TRUST = {"Version": "2012-10-17", "Statement": [
 READ = {"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*"}]}
 TEMPLATE = {
-    "Parameters": {"ThingName": {"Type": "String"}, "CSR": {"Type": "String"}},
+    "Parameters": {"ThingName": {"Type": "String"}, "CSR": {"Type": "String"}, "Site": {"Type": "String"}},
     "Resources": {
-        "thing": {"Type": "AWS::IoT::Thing", "Properties": {"ThingName": {"Ref": "ThingName"}}},
+        "thing": {"Type": "AWS::IoT::Thing", "Properties": {
+            "ThingName": {"Ref": "ThingName"}, "AttributePayload": {"site": {"Ref": "Site"}, "lot": "7"}}},
         "certificate": {"Type": "AWS::IoT::Certificate", "Properties": {"CertificateSigningRequest": {"Ref": "CSR"}}}}}
 
 
@@ -29,7 +30,8 @@ def main():
     role = iam.create_role(RoleName="bulk", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     iam.put_role_policy(RoleName="bulk", PolicyName="read", PolicyDocument=json.dumps(READ))
     s3.create_bucket(Bucket=BUCKET)
-    lines = [json.dumps({"ThingName": f"bulk-{i}", "CSR": csr}) for i in range(30)] + ["broken"]
+    lines = [json.dumps({"ThingName": f"bulk-{i}", "CSR": csr} | ({"Site": "osaka"} if i else {})) for i in range(30)]
+    lines += ["broken", json.dumps({"ThingName": "bulk-30"})]
     s3.put_object(Bucket=BUCKET, Key=KEY, Body="\n".join(lines))
 
     task = iot.start_thing_registration_task(
@@ -46,6 +48,14 @@ def main():
                 report = [json.loads(line) for line in answer]
             print(kind, sorted(line["lineNumber"] for line in report) if kind == "ERRORS" else len(report))
     print(len(iot.list_things()["things"]), "things")
+    for name in ("bulk-0", "bulk-1"):  # the first line leaves a parameter out
+        print(json.dumps(iot.describe_thing(thingName=name)["attributes"], sort_keys=True))
+    made = iot.register_thing(templateBody=json.dumps(TEMPLATE), parameters={"ThingName": "one", "CSR": csr})
+    print(sorted(made["resourceArns"]), iot.describe_thing(thingName="one")["attributes"])
+    try:
+        iot.register_thing(templateBody=json.dumps(TEMPLATE), parameters={"ThingName": "none"})
+    except iot.exceptions.ResourceRegistrationFailureException as refusal:
+        print(refusal)
 
 
 if __name__ == "__main__":
