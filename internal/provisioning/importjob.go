@@ -86,6 +86,7 @@ type ImportJob struct {
 	Status   TaskStatus
 	Message  string // why it failed; "" otherwise
 	Summary         // entries so far
+	Uploaded int64  // bytes of the parts that have come; 0 again when the import has ended
 	Size     int64  // of the manifest, bytes; 0 where it has not come yet
 	Done     int64  // bytes that were read
 	Created  time.Time
@@ -339,6 +340,7 @@ func (s *Service) ImportJobs(ctx context.Context, p registry.Page) (all []Import
 
 // StopImport ends an import where it is. What it has registered stays.
 func (s *Service) StopImport(ctx context.Context, id string) error {
+	var was TaskStatus
 	err := s.store.Update(ctx, func(tx Tx) error {
 		job, err := findImport(tx, id)
 		if err != nil || job.Status == Cancelled || job.Status == Cancelling {
@@ -347,17 +349,21 @@ func (s *Service) StopImport(ctx context.Context, id string) error {
 		if job.Ended() {
 			return fault.InvalidRequest("The import %s is %s", id, job.Status)
 		}
-		was := job.Status
+		was = job.Status
 		job.Status, job.Modified = Cancelling, s.timestamp()
 		if was == AwaitingUpload {
 			job.Status = Cancelled
 		}
 		return tx.PutImportJob(job)
 	})
-	if err == nil {
-		s.imports.cancel(id)
+	if err != nil {
+		return err
 	}
-	return err
+	s.imports.cancel(id)
+	if was == AwaitingUpload { // nobody else takes what has come of it away
+		return s.forgetManifest(ctx, id)
+	}
+	return nil
 }
 
 // DeleteImport forgets an import that has ended or has not begun, with its report.

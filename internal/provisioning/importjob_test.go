@@ -222,6 +222,9 @@ func TestImportJobComesInParts(t *testing.T) {
 		})
 	}
 	must(t, h.PutManifestPart(t.Context(), job.ID, 2, upload[third:2*third]))
+	job, err = h.ImportJob(t.Context(), job.ID)
+	must(t, err)
+	same(t, int64(len(upload)), job.Uploaded)
 	started, err := h.StartUploaded(t.Context(), job.ID)
 	must(t, err)
 	same(t, int64(len(upload)), started.Size)
@@ -229,6 +232,26 @@ func TestImportJobComesInParts(t *testing.T) {
 	_, err = h.StartUploaded(t.Context(), job.ID) // whose answer was lost
 	must(t, err)
 	wants(t, h.PutManifestPart(t.Context(), job.ID, 1, upload), "InvalidRequest", "The import "+job.ID+" is Completed; it takes no more parts")
+}
+
+func TestManifestsHaveALargestLength(t *testing.T) {
+	h := importer(t)
+	job, err := h.OpenImport(t.Context(), microchip(newAuthority(t)))
+	must(t, err)
+	part := []byte("seven..")
+	must(t, h.PutManifestPart(t.Context(), job.ID, 1, part))
+	const more = 4<<30 - 10 // as if so much had come in other parts
+	must(t, h.db.Provisioning(scope.Account).Update(t.Context(), func(tx provisioning.Tx) error {
+		row, _, err := tx.ImportJob(job.ID)
+		row.Uploaded += more
+		return errors.Join(err, tx.PutImportJob(row))
+	}))
+	wants(t, h.PutManifestPart(t.Context(), job.ID, 2, part), "InvalidRequest", "the manifest is longer than 4294967296 bytes")
+	must(t, h.PutManifestPart(t.Context(), job.ID, 1, part)) // once more
+	must(t, h.PutManifestPart(t.Context(), job.ID, 2, part[:3]))
+	job, err = h.ImportJob(t.Context(), job.ID)
+	must(t, err)
+	same(t, int64(more+10), job.Uploaded)
 }
 
 func TestUploadsThatDoNotComeAreForgotten(t *testing.T) {
@@ -245,6 +268,7 @@ func TestUploadsThatDoNotComeAreForgotten(t *testing.T) {
 	wants(t, err, "LimitExceeded", "8 imports await their manifests, and no more may; delete one")
 	must(t, h.DeleteImport(t.Context(), all[0].ID))
 	must(t, h.StopImport(t.Context(), all[1].ID))
+	same(t, 6, h.manifests())
 	stopped, err := h.ImportJob(t.Context(), all[1].ID)
 	must(t, err)
 	same(t, provisioning.Cancelled, stopped.Status)

@@ -218,7 +218,8 @@ func (r *importRun) note(ctx context.Context) error {
 	return err
 }
 
-// keep writes the record; a status that StopImport gave it stays until the end.
+// keep writes the record, but for what others write of it: the parts' sum, and a
+// status that StopImport gave it, which stays until the end.
 func (r *importRun) keep(tx Tx, end *TaskStatus) error {
 	if err := r.held.Check(tx); err != nil {
 		return err
@@ -228,9 +229,9 @@ func (r *importRun) keep(tx Tx, end *TaskStatus) error {
 		return err
 	}
 	row := r.job
-	row.Done, row.Modified, row.Status = r.read.Load(), r.timestamp(), stored.Status
+	row.Uploaded, row.Done, row.Modified, row.Status = stored.Uploaded, r.read.Load(), r.timestamp(), stored.Status
 	if end != nil {
-		row.Status = *end
+		row.Status, row.Uploaded = *end, 0
 	} else if stored.Status == Cancelling {
 		r.stop(errCancelled)
 	}

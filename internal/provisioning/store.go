@@ -65,6 +65,8 @@ type Tx interface {
 	PutManifestPart(id string, number int, data []byte) error
 	// ManifestParts lists the parts by number, without what is in them.
 	ManifestParts(id string) ([]ManifestPart, error)
+	// ManifestPartSize gives the bytes of one part; 0 where it has not come.
+	ManifestPartSize(id string, number int) (int, error)
 	ManifestPart(id string, number int) (data []byte, found bool, err error)
 	// DeleteManifestParts deletes at most limit parts and gives the number.
 	DeleteManifestParts(id string, limit int) (int, error)

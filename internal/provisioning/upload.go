@@ -33,17 +33,17 @@ const (
 // PutManifestPart takes one part of the manifest of an import that awaits it, over
 // the one of the same number: a part that was sent twice counts once.
 func (s *Service) PutManifestPart(ctx context.Context, id string, number int, data []byte) error {
-	return s.putPart(ctx, id, number, data, func(tx Tx) error {
-		job, err := findImport(tx, id)
-		if err == nil && job.Status != AwaitingUpload {
-			err = fault.InvalidRequest("The import %s is %s; it takes no more parts", id, job.Status)
+	return s.putPart(ctx, id, number, data, func(_ Tx, job ImportJob) error {
+		if job.Status != AwaitingUpload {
+			return fault.InvalidRequest("The import %s is %s; it takes no more parts", id, job.Status)
 		}
-		return err
+		return nil
 	})
 }
 
-// putPart writes a part where may says so.
-func (s *Service) putPart(ctx context.Context, id string, number int, data []byte, may func(Tx) error) error {
+// putPart writes a part where may says so. The import's row has the sum of all
+// parts, so that one costs the same however many there are.
+func (s *Service) putPart(ctx context.Context, id string, number int, data []byte, may func(Tx, ImportJob) error) error {
 	switch {
 	case number < 1 || number > partsMax:
 		return fault.InvalidRequest("parts have the numbers 1 to %d", partsMax)
@@ -51,21 +51,23 @@ func (s *Service) putPart(ctx context.Context, id string, number int, data []byt
 		return fault.InvalidRequest("a part has 1 to %d bytes, not %d", PartMax, len(data))
 	}
 	return s.store.Update(ctx, func(tx Tx) error {
-		if err := may(tx); err != nil {
-			return err
-		}
-		parts, err := tx.ManifestParts(id)
+		job, err := findImport(tx, id)
 		if err != nil {
 			return err
 		}
-		size := int64(len(data))
-		for _, part := range parts {
-			if part.Number != number {
-				size += int64(part.Size)
-			}
+		if err := may(tx, job); err != nil {
+			return err
 		}
-		if size > manifestMax {
+		before, err := tx.ManifestPartSize(id, number)
+		if err != nil {
+			return err
+		}
+		job.Uploaded += int64(len(data) - before)
+		if job.Uploaded > manifestMax {
 			return fault.InvalidRequest("the manifest is longer than %d bytes", int64(manifestMax))
+		}
+		if err := tx.PutImportJob(job); err != nil {
+			return err
 		}
 		return tx.PutManifestPart(id, number, data)
 	})
@@ -108,7 +110,7 @@ func (s *Service) keepPart(ctx context.Context, id string, number int, data []by
 	if held == nil {
 		return s.PutManifestPart(ctx, id, number, data)
 	}
-	return s.putPart(ctx, id, number, data, func(tx Tx) error { return held.Check(tx) })
+	return s.putPart(ctx, id, number, data, func(tx Tx, _ ImportJob) error { return held.Check(tx) })
 }
 
 // fetch gets a manifest that lies in S3. Nothing was registered before it is here
@@ -201,8 +203,15 @@ func (s *Service) forgetManifest(ctx context.Context, id string) error {
 	for {
 		deleted := 0
 		err := s.store.Update(ctx, func(tx Tx) (err error) {
-			deleted, err = tx.DeleteManifestParts(id, partsBatch)
-			return err
+			if deleted, err = tx.DeleteManifestParts(id, partsBatch); err != nil || deleted == partsBatch {
+				return err
+			}
+			job, found, err := tx.ImportJob(id)
+			if err != nil || !found || job.Uploaded == 0 {
+				return err
+			}
+			job.Uploaded = 0
+			return tx.PutImportJob(job)
 		})
 		if err != nil || deleted < partsBatch {
 			return err

@@ -7,12 +7,12 @@ import (
 )
 
 const importColumns = "SELECT id, name, format, signers, policy, thing_type, thing_group, name_case, certificates, source_bucket, source_key, " +
-	"source_role, status, message, made, unchanged, failed, size, done, created, modified FROM manifest_imports "
+	"source_role, status, message, made, unchanged, failed, uploaded, size, done, created, modified FROM manifest_imports "
 
 func scanImport(row scanner) (provisioning.ImportJob, error) {
 	var j provisioning.ImportJob
 	err := row(&j.ID, &j.Name, &j.Format, &j.Signers, &j.Policy, &j.ThingType, &j.Group, &j.NameCase, &j.Certificates,
-		&j.Source.Bucket, &j.Source.Key, &j.Source.RoleARN, &j.Status, &j.Message, &j.New, &j.Unchanged, &j.Failed, &j.Size, &j.Done,
+		&j.Source.Bucket, &j.Source.Key, &j.Source.RoleARN, &j.Status, &j.Message, &j.New, &j.Unchanged, &j.Failed, &j.Uploaded, &j.Size, &j.Done,
 		timeColumn{&j.Created}, timeColumn{&j.Modified})
 	return j, err
 }
@@ -23,12 +23,13 @@ func (p provisioningTx) ImportJob(id string) (provisioning.ImportJob, bool, erro
 
 func (p provisioningTx) PutImportJob(j provisioning.ImportJob) error {
 	_, err := p.tx.exec("INSERT INTO manifest_imports (account, id, name, format, signers, policy, thing_type, thing_group, name_case, "+
-		"certificates, source_bucket, source_key, source_role, status, message, made, unchanged, failed, size, done, created, modified) "+
-		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
+		"certificates, source_bucket, source_key, source_role, status, message, made, unchanged, failed, uploaded, size, done, created, modified) "+
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
 		"ON CONFLICT (account, id) DO UPDATE SET status = excluded.status, message = excluded.message, made = excluded.made, "+
-		"unchanged = excluded.unchanged, failed = excluded.failed, size = excluded.size, done = excluded.done, modified = excluded.modified",
+		"unchanged = excluded.unchanged, failed = excluded.failed, uploaded = excluded.uploaded, size = excluded.size, done = excluded.done, modified = excluded.modified",
 		p.account, j.ID, j.Name, string(j.Format), j.Signers, j.Policy, j.ThingType, j.Group, string(j.NameCase),
-		j.Certificates, j.Source.Bucket, j.Source.Key, j.Source.RoleARN, string(j.Status), j.Message, j.New, j.Unchanged, j.Failed, j.Size, j.Done, toMillis(j.Created), toMillis(j.Modified))
+		j.Certificates, j.Source.Bucket, j.Source.Key, j.Source.RoleARN, string(j.Status), j.Message, j.New, j.Unchanged, j.Failed,
+		j.Uploaded, j.Size, j.Done, toMillis(j.Created), toMillis(j.Modified))
 	return err
 }
 
@@ -110,6 +111,11 @@ func (p provisioningTx) ManifestParts(id string) ([]provisioning.ManifestPart, e
 			err = row(&part.Number, &part.Size)
 			return part, err
 		})
+}
+
+func (p provisioningTx) ManifestPartSize(id string, number int) (size int, err error) {
+	_, err = p.tx.get("SELECT size FROM manifest_parts WHERE account = ? AND import = ? AND number = ?", []any{p.account, id, number}, &size)
+	return size, err
 }
 
 func (p provisioningTx) ManifestPart(id string, number int) (data []byte, found bool, err error) {

@@ -16,7 +16,7 @@ func TestImportsAndOutcomesKeepWhatIsPut(t *testing.T) {
 		ID: "1", ImportOrder: provisioning.ImportOrder{Name: "n", Format: manifest.Microchip, Signers: "s", Policy: "p", ThingType: "t",
 			Group: "g", NameCase: provisioning.Upper, Certificates: "c", Source: provisioning.Source{Bucket: "b", Key: "k", RoleARN: "r"}},
 		Status: provisioning.InProgress, Message: "m", Summary: provisioning.Summary{New: 1, Unchanged: 2, Failed: 3},
-		Size: 1 << 40, Done: 5, Created: at, Modified: at,
+		Uploaded: 1 << 41, Size: 1 << 40, Done: 5, Created: at, Modified: at,
 	}
 	older := provisioning.ImportJob{ID: "2", Status: provisioning.Completed, Created: at.Add(-time.Hour), Modified: at}
 	made := provisioning.Outcome{Line: 1, State: provisioning.Made, Text: `{"a":"ü"}`}
@@ -73,6 +73,10 @@ func TestManifestsAreKeptInParts(t *testing.T) {
 		update(t, db, func(tx provisioning.Tx) error {
 			listed(t, []provisioning.ManifestPart{{Number: 1, Size: 4}, {Number: 2, Size: 3}, {Number: 10, Size: 2}})(tx.ManifestParts("1"))
 			listed(t, []provisioning.ManifestPart{})(tx.ManifestParts("2"))
+			for number, want := range map[int]int{1: 4, 2: 3, 3: 0} {
+				size, err := tx.ManifestPartSize("1", number)
+				expect(t, size, want, err)
+			}
 			same(t, []byte("one!"))(tx.ManifestPart("1", 1))
 			same(t, []byte{0, 255})(tx.ManifestPart("1", 10))
 			absent(t)(tx.ManifestPart("1", 3))
