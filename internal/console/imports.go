@@ -19,6 +19,7 @@ type importsPage struct {
 	Tasks    []provisioning.Task
 	Imports  []provisioning.ImportJob
 	Formats  []manifest.Format
+	Kinds    []string // of certificates, in an Infineon bundle
 	Policies []string
 	Buckets  []string
 	Roles    []string
@@ -36,7 +37,9 @@ func (v *visit) imports() error {
 	if err := v.may("iot:ListThingRegistrationTasks", "*"); err != nil {
 		return err
 	}
-	page := importsPage{Formats: []manifest.Format{manifest.Microchip, manifest.Espressif, manifest.Infineon, manifest.Generated}}
+	page := importsPage{
+		Formats: []manifest.Format{manifest.Microchip, manifest.Espressif, manifest.Infineon, manifest.Generated}, Kinds: manifest.CertificateTypes[:],
+	}
 	var err error
 	if page.Tasks, _, err = v.Provisioning.Tasks(v.r.Context(), "", registry.Page{Size: importsShown}); err != nil {
 		return err
@@ -176,10 +179,14 @@ func (v *visit) startImport() error {
 
 func (v *visit) importFile(fields map[string]string, name string, file io.Reader) error {
 	v.note("file", name)
-	job, err := v.Provisioning.StartImport(v.r.Context(), provisioning.ImportOrder{
+	order := provisioning.ImportOrder{
 		Name: name, Format: manifest.Format(fields["format"]), Signers: fields["signers"], Policy: fields["policy"],
 		ThingType: fields["type"], Group: fields["group"], NameCase: provisioning.NameCase(fields["case"]),
-	}, file)
+	}
+	if order.Format == manifest.Infineon { // the form sends its choice with every format
+		order.Certificates = fields["certificates"]
+	}
+	job, err := v.Provisioning.StartImport(v.r.Context(), order, file)
 	if err != nil {
 		return err
 	}

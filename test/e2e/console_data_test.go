@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -386,6 +387,39 @@ func TestConsoleBulkImportAndSettings(t *testing.T) {
 		c.sees(t, "main", words)
 		c.shoot(t, strings.ReplaceAll(path, "/", "-"))
 	}
+}
+
+// A maker's bundle of archives, of which the form asks what kind of certificates
+// is wanted; of other manifests it does not.
+func TestConsoleImportsAManifest(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	c := startChrome(t, s)
+	bundle, err := filepath.Abs("../../internal/provisioning/manifest/testdata/infineon.7z")
+	must(t, err)
+	c.visit(t, "Bulk import")
+	c.holds(t, `document.querySelector("#certificates").offsetParent === null`)
+	c.choose(t, "#format", "infineon")
+	c.sees(t, "#bundle", "Type of certificates")
+	c.choose(t, "#certificates", "E0E2")
+	c.choose(t, "#case", "abc")
+	c.shoot(t, "imports-infineon")
+	c.run(t, chromedp.SetUploadFiles(chromedp.CSS("#manifest"), []string{bundle}), chromedp.Click(chromedp.CSS("[data-send] .main")))
+	c.sees(t, "h1", "infineon.7z")
+	c.sees(t, ".status", "registered")
+	c.sees(t, ".facts", "E0E2")
+	c.sees(t, "tbody", "chip-e0e2-3")
+	c.visit(t, "Bulk import")
+	c.choose(t, "#format", "infineon")
+	c.choose(t, "#certificates", "E0E1") // which counts for nothing with the next format
+	c.choose(t, "#format", "generated")
+	c.holds(t, `document.querySelector("#certificates").offsetParent === null`)
+	list := filepath.Join(t.TempDir(), "list.txt")
+	certificate, _ := newCA(t).issue(t, "pump-9")
+	must(t, os.WriteFile(list, []byte(base64.StdEncoding.EncodeToString([]byte(certificate))+"\n"), 0o600))
+	c.run(t, chromedp.SetUploadFiles(chromedp.CSS("#manifest"), []string{list}), chromedp.Click(chromedp.CSS("[data-send] .main")))
+	c.sees(t, "h1", "list.txt")
+	c.sees(t, "tbody", "pump-9")
 }
 
 // makeBucket makes a bucket in this tab.

@@ -54,7 +54,7 @@
 		else if (row) each("input", (input) => { input.value = ""; }, row);
 	});
 	document.addEventListener("change", (event) => {
-		const { show, hide } = event.target.dataset;
+		const { show, hide } = (event.target.selectedOptions?.[0] ?? event.target).dataset;
 		if (hide) each(hide, (part) => { part.hidden = true; });
 		if (show) each(show, (part) => { part.hidden = false; });
 	});
