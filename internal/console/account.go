@@ -62,7 +62,7 @@ func (v *visit) setRootKey() error {
 			return err
 		}
 		if !slices.ContainsFunc(keys, func(k iam.AccessKey) bool { return k.Active && k.ID != id }) {
-			return fault.InvalidRequest("%s", v.text("rootkeys.last"))
+			return v.wrong("rootkeys.last")
 		}
 	}
 	err := v.changeRootKey(id, to)
@@ -238,7 +238,7 @@ func (v *visit) createDomain() error {
 		return err
 	}
 	if d.Name == "" || d.DomainName == "" {
-		return fault.InvalidRequest("%s", v.text("domain.needs"))
+		return v.wrong("domain.needs")
 	}
 	if _, err := v.Authorizers.CreateDomain(v.r.Context(), d, nil); err != nil {
 		return err

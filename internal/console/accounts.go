@@ -136,7 +136,7 @@ func (v *visit) createAccount() error {
 
 func (v *visit) makeAccount(id string) (iam.AccessKey, error) {
 	if !accountID.MatchString(id) {
-		return iam.AccessKey{}, fault.InvalidRequest("%s", v.text("account.digits"))
+		return iam.AccessKey{}, v.wrong("account.digits")
 	}
 	known, err := v.Accounts.List(v.r.Context())
 	if err != nil {

@@ -88,7 +88,7 @@ func (v *visit) auditChange(err error) {
 		e.About[fmt.Sprint(v.audit[i])] = fmt.Sprint(v.audit[i+1])
 	}
 	if err = cmp.Or(err, v.refused); err != nil {
-		e.Problem = v.sentence(err)
+		e.Problem = serviceSays(err)
 	}
 	v.Audit.Record(e)
 }

@@ -35,7 +35,10 @@ func (v *visit) buckets() error {
 }
 
 // bucketForm is the form of a new bucket.
-type bucketForm struct{ Name, Problem string }
+type bucketForm struct {
+	Name    string
+	Problem told
+}
 
 func (v *visit) newBucket() error { return v.render("bucketform", bucketForm{}) }
 
@@ -52,7 +55,7 @@ func (v *visit) createBucket() error {
 		return err
 	}
 	if err != nil {
-		form.Problem, v.refused = v.sentence(err), err
+		form.Problem, v.refused = v.tell(err), err
 		return v.renderWith(statusOf(err), "bucketform", form)
 	}
 	return v.to(bucketPath(form.Name, ""), "created.named", form.Name)
@@ -131,7 +134,7 @@ func (v *visit) deleteBucket() error {
 	}
 	err = client.exec(s3Request{method: http.MethodDelete, bucket: v.r.PathValue("bucket")})
 	if fault.Is(err, fault.CodeDeleteConflict) {
-		return fault.New(fault.CodeDeleteConflict, "%s", v.text("bucket.notempty"))
+		return v.fault(fault.CodeDeleteConflict, "bucket.notempty")
 	}
 	if err != nil {
 		return err
@@ -152,7 +155,7 @@ type stored struct {
 func (v *visit) stored() (stored, error) {
 	one := stored{Bucket: v.r.PathValue("bucket"), Key: v.r.URL.Query().Get("key")}
 	if one.Key == "" {
-		return one, fault.InvalidRequest("%s", v.text("error.nowhere"))
+		return one, v.wrong("error.nowhere")
 	}
 	v.note("key", one.Key)
 	var err error
@@ -251,7 +254,7 @@ func (v *visit) upload() error {
 		return err
 	}
 	if v.r.ContentLength < 0 {
-		return fault.InvalidRequest("%s", v.text("object.nolength"))
+		return v.wrong("object.nolength")
 	}
 	_ = http.NewResponseController(v.w).SetReadDeadline(time.Time{}) // a large file takes its time
 	if err := one.put(one.Bucket, one.Key, v.query("type"), v.r.Body, v.r.ContentLength); err != nil {

@@ -67,7 +67,7 @@ const (
 func (v *visit) client() error {
 	id := v.r.URL.Query().Get("id")
 	if id == "" {
-		return fault.InvalidRequest("%s", v.text("error.nowhere"))
+		return v.wrong("error.nowhere")
 	}
 	if err := v.mayIoT("GetConnection", "client", id); err != nil {
 		return err

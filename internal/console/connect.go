@@ -25,7 +25,7 @@ type wizard struct {
 	Sample   kit.Sample
 	Files    []string
 	Topics   []string
-	Problem  string
+	Problem  told
 }
 
 // Samples are what there are kits for.
@@ -78,7 +78,7 @@ func (v *visit) endpoint(chosen string) (string, error) {
 		return hosts[0], nil
 	}
 	if !slices.Contains(hosts, chosen) {
-		return "", fault.InvalidRequest("%s", v.text("connect.nohost", chosen))
+		return "", v.wrong("connect.nohost", chosen)
 	}
 	return chosen, nil
 }
@@ -104,7 +104,7 @@ func connectStep(step int) func(*visit) error {
 		if err != nil {
 			return err
 		}
-		if w.Problem != "" {
+		if len(w.Problem) > 0 {
 			return v.connectThingAgain(http.StatusBadRequest, w)
 		}
 		w.Step = step
@@ -125,7 +125,7 @@ func (v *visit) chosen() (wizard, error) {
 		return w, err
 	}
 	if !thingName.MatchString(w.Thing) {
-		w.Problem = v.text("thing.name.hint")
+		w.Problem = v.told(v.text("thing.name.hint"))
 		return w, nil
 	}
 	if err := v.mayIoT("DescribeThing", "thing", w.Thing); err != nil {
@@ -133,7 +133,7 @@ func (v *visit) chosen() (wizard, error) {
 	}
 	var known bool
 	if w.Sample, known = kit.FindSample(v.query("sdk")); !known {
-		return w, fault.InvalidRequest("%s", v.text("connect.nosdk"))
+		return w, v.wrong("connect.nosdk")
 	}
 	_, err = v.Registry.Thing(v.r.Context(), w.Thing)
 	missing := fault.Is(err, fault.CodeNotFound)
@@ -141,9 +141,9 @@ func (v *visit) chosen() (wizard, error) {
 	case err != nil && !missing:
 		return w, err
 	case w.Old && missing:
-		w.Problem = v.text("connect.missing", w.Thing)
+		w.Problem = v.told(v.text("connect.missing", w.Thing))
 	case v.query("which") == "new" && !missing:
-		w.Problem = v.text("taken", w.Thing)
+		w.Problem = v.told(v.text("taken", w.Thing))
 	}
 	return w, nil
 }
@@ -162,10 +162,10 @@ func (v *visit) downloadKit() error {
 	}
 	v.note("thing", k.Thing)
 	if !known {
-		return fault.InvalidRequest("%s", v.text("connect.nosdk"))
+		return v.wrong("connect.nosdk")
 	}
 	if !thingName.MatchString(k.Thing) {
-		return fault.InvalidRequest("%s", v.text("thing.name.hint"))
+		return v.wrong("thing.name.hint")
 	}
 	if err := v.mayMakeKit(k.Thing); err != nil {
 		return err

@@ -18,18 +18,19 @@ type destinationsPage struct {
 // destinationForm is what was filled in, and what is wrong in which field.
 type destinationForm struct {
 	URL, VPC, Subnets, Groups, Role, Token string
-	Field, Problem                         string
+	Field                                  string
+	Problem                                told
 }
 
 // Wrong says whether a field has the mistake.
 func (f destinationForm) Wrong(field string) bool { return f.Field == field }
 
-// Below is what is wrong with a field; "" where nothing is.
-func (f destinationForm) Below(field string) string {
+// Below is what is wrong with a field.
+func (f destinationForm) Below(field string) told {
 	if f.Wrong(field) {
 		return f.Problem
 	}
-	return ""
+	return nil
 }
 
 type destinationRow struct {

@@ -26,7 +26,7 @@ type events struct {
 func (v *visit) openEvents() (*events, error) {
 	if v.streams.Add(1) > feedsMax {
 		v.streams.Add(-1)
-		return nil, fault.New(fault.CodeThrottling, "%s", v.text("error.streams"))
+		return nil, v.fault(fault.CodeThrottling, "error.streams")
 	}
 	e := &events{v: v, control: http.NewResponseController(v.w), beat: v.Now()}
 	_ = e.control.SetReadDeadline(time.Time{}) // the door's limit is for requests that end

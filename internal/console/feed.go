@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"thingd/internal/broker"
-	"thingd/internal/fault"
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
 	"thingd/internal/topic"
@@ -186,7 +185,7 @@ func (v *visit) checkFilter(filter string) error {
 		return err
 	}
 	if _, _, shared := topic.Share(filter); shared {
-		return fault.InvalidRequest("%s", v.text("mqtt.noshare"))
+		return v.wrong("mqtt.noshare")
 	}
 	return v.mayIoT("Subscribe", "topicfilter", filter)
 }
@@ -205,7 +204,7 @@ func (v *visit) tryFilter() error {
 func (v *visit) stream() error {
 	filters := v.r.URL.Query()["filter"]
 	if len(filters) == 0 || len(filters) > filtersMax {
-		return fault.InvalidRequest("%s", v.text("mqtt.filters", filtersMax))
+		return v.wrong("mqtt.filters", filtersMax)
 	}
 	for _, filter := range filters {
 		if err := v.checkFilter(filter); err != nil {

@@ -64,10 +64,10 @@ func (v *visit) makeFleetJob(form fleetJobForm) error {
 		return err
 	}
 	if !modelVersion.MatchString(form.Version) {
-		return fault.InvalidRequest("%s", v.text("fleetjob.version.hint"))
+		return v.wrong("fleetjob.version.hint")
 	}
 	if !fleetOutput.MatchString(form.Output) {
-		return fault.InvalidRequest("%s", v.text("fleet.output.hint"))
+		return v.wrong("fleet.output.hint")
 	}
 	if err := v.mayPass(form.Role); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (v *visit) makeFleetJob(form fleetJobForm) error {
 func (v *visit) checkFleetNames(names ...string) error {
 	for _, name := range names {
 		if !fleetName.MatchString(name) {
-			return fault.InvalidRequest("%s: %s", name, v.text("fleet.name.hint"))
+			return fault.InvalidRequest("%s: %s", name, ours(v.text("fleet.name.hint")))
 		}
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"thingd/internal/edgefleet"
-	"thingd/internal/fault"
 	"thingd/internal/registry"
 )
 
@@ -203,7 +202,7 @@ func (v *visit) setFleetStage() error {
 		return err
 	}
 	if !known {
-		return fault.InvalidRequest("%s", v.text("error.nowhere"))
+		return v.wrong("error.nowhere")
 	}
 	if err := deed.do(v, name, stage); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"thingd/internal/edgefleet"
-	"thingd/internal/fault"
 	"thingd/internal/iam"
 	"thingd/internal/registry"
 )
@@ -72,10 +71,10 @@ func (v *visit) createFleet() error {
 
 func (v *visit) makeFleet(form *fleetForm) error {
 	if !fleetName.MatchString(form.Name) {
-		return fault.InvalidRequest("%s", v.text("fleet.name.hint"))
+		return v.wrong("fleet.name.hint")
 	}
 	if !fleetOutput.MatchString(form.Output) {
-		return fault.InvalidRequest("%s", v.text("fleet.output.hint"))
+		return v.wrong("fleet.output.hint")
 	}
 	if _, err := v.Fleets.Fleet(v.r.Context(), form.Name); err == nil {
 		return v.taken(form.Name)
@@ -216,7 +215,7 @@ func (v *visit) updateFleet() error {
 		return err
 	}
 	if !fleetOutput.MatchString(v.form("output")) {
-		return fault.InvalidRequest("%s", v.text("fleet.output.hint"))
+		return v.wrong("fleet.output.hint")
 	}
 	role := v.form("role")
 	if role != "" && role != fleet.RoleARN {
@@ -255,7 +254,7 @@ func (v *visit) registerDevice() error {
 		return err
 	}
 	if !fleetName.MatchString(device) {
-		return fault.InvalidRequest("%s", v.text("fleet.name.hint"))
+		return v.wrong("fleet.name.hint")
 	}
 	err := v.Fleets.Register(v.r.Context(), name, []edgefleet.Device{{Name: device, Thing: v.form("thing"), Description: v.form("description")}}, nil)
 	if err != nil {

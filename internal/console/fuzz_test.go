@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"reflect"
 	"testing"
+
+	"thingd/internal/fault"
 )
 
 // FuzzPolicyRows turns whatever is sent as a policy document into rows and back.
@@ -16,7 +18,7 @@ func FuzzPolicyRows(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, document string) {
-		mistakeIn(document, "statement 1")
+		mistakeIn(document, fault.InvalidRequest("statement 1"))
 		frame, rows, err := rowsOf(document)
 		if err != nil {
 			return

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 
-	"thingd/internal/fault"
 	"thingd/internal/iam"
 )
 
@@ -17,7 +16,7 @@ func (v *visit) checkIAMName(name string) error {
 	if iamName.MatchString(name) {
 		return nil
 	}
-	return fault.InvalidRequest("%s", v.text("iam.name.wrong"))
+	return v.wrong("iam.name.wrong")
 }
 
 // identity is a user or a role: both have policies of their own (inline), and
@@ -74,7 +73,7 @@ type granted struct {
 	Others  []iam.Policy // to choose from
 	Edited  inlinePolicy // in the editor
 	At      position     // of the problem, in the editor
-	Wrong   string       // the problem
+	Wrong   told         // the problem
 }
 
 type inlinePolicy struct{ Name, Document string }
@@ -160,7 +159,7 @@ func (v *visit) setInline(kind iam.Kind, again func(granted) error) error {
 		return failed
 	}
 	v.refused = err
-	g.Edited, g.Wrong, g.At = edited, v.sentence(err), mistakeIn(edited.Document, v.sentence(err))
+	g.Edited, g.Wrong, g.At = edited, v.tell(err), mistakeIn(edited.Document, err)
 	return again(g)
 }
 

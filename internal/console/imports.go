@@ -158,13 +158,13 @@ func (v *visit) startImport() error {
 	_ = http.NewResponseController(v.w).SetReadDeadline(time.Time{}) // a large file takes its time
 	parts, err := v.r.MultipartReader()
 	if err != nil {
-		return fault.InvalidRequest("%s", v.text("import.nofile"))
+		return v.wrong("import.nofile")
 	}
 	fields := map[string]string{}
 	for room := int64(orderMax); ; {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) || err != nil {
-			return fault.InvalidRequest("%s", v.text("import.nofile"))
+			return v.wrong("import.nofile")
 		}
 		if part.FormName() == "file" {
 			return v.importFile(fields, part.FileName(), part)

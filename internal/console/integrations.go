@@ -35,7 +35,8 @@ type integrationForm struct {
 	ClientID, KeepAlive             string
 	LocalFilter, LocalTopic         string
 	QueueMessages, QueueBytes       string
-	Problem, Field                  string // what is wrong, and in which field
+	Problem                         told
+	Field                           string // which has the problem
 }
 
 // advanced are the fields that the form folds away.
@@ -66,12 +67,12 @@ func (f integrationFields) Port() string { return f.integrationForm.Port }
 // Wrong says whether a field has the mistake.
 func (f integrationFields) Wrong(field string) bool { return f.Field == field }
 
-// Below is what is wrong with a field, to be said below it; "" where nothing is.
-func (f integrationFields) Below(field string) string {
+// Below is what is wrong with a field, to be said below it.
+func (f integrationFields) Below(field string) told {
 	if f.Wrong(field) {
 		return f.Problem
 	}
-	return ""
+	return nil
 }
 
 // newIntegration shows the form with the document's own example left to the
@@ -165,7 +166,7 @@ func (v *visit) mend(form integrationForm, err error, render func(int, integrati
 	if !ok {
 		return err
 	}
-	form.Problem, form.Field = v.mistake(wrong), wrong.Kind.Field()
+	form.Problem, form.Field = v.told(v.mistake(wrong)), wrong.Kind.Field()
 	v.refused = err
 	return render(http.StatusBadRequest, form)
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"thingd/internal/fault"
 	"thingd/internal/registry"
 )
 
@@ -48,7 +47,7 @@ func (v *visit) mapOf(rows []pair) (map[string]string, error) {
 	all := map[string]string{}
 	for _, row := range rows {
 		if _, twice := all[row.Name]; twice || row.Name == "" {
-			return nil, fault.InvalidRequest("%s", v.text("pairs.wrong", row.Name))
+			return nil, v.wrong("pairs.wrong", row.Name)
 		}
 		all[row.Name] = row.Value
 	}
@@ -58,16 +57,16 @@ func (v *visit) mapOf(rows []pair) (map[string]string, error) {
 // outcome is what a form that is shown again has to say.
 type outcome struct {
 	Status  int
-	Problem string
+	Problem told
 }
 
-// outcomeOf gives the status of a page, and the sentence where a form failed.
+// outcomeOf gives the status of a page, and what is told where a form failed.
 func (v *visit) outcomeOf(problem error) outcome {
 	if problem == nil {
 		return outcome{Status: http.StatusOK}
 	}
 	v.refused = problem
-	return outcome{statusOf(problem), v.sentence(problem)}
+	return outcome{statusOf(problem), v.tell(problem)}
 }
 
 // list asks whether the visitor may see a list. Who may not see it, and came by

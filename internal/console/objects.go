@@ -159,7 +159,7 @@ func (c s3) buckets() ([]bucket, error) {
 // createBucket makes a bucket with all defaults.
 func (c s3) createBucket(name string) error {
 	if name == "" {
-		return fault.InvalidRequest("%s", c.v.text("bucket.name.hint"))
+		return c.v.wrong("bucket.name.hint")
 	}
 	r := s3Request{method: http.MethodPut, bucket: name}
 	if c.v.Scope.Region != "us-east-1" { // which S3 wants not to be named

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"thingd/internal/access"
-	"thingd/internal/fault"
 	"thingd/internal/pki"
 	"thingd/internal/registry"
 )
@@ -100,7 +99,7 @@ func (v *visit) turn(form policyForm) error {
 	frame, rows, err := rowsOf(form.Document)
 	if err != nil {
 		form.JSON = true
-		return v.refuse(form, fault.InvalidRequest("%s", v.text("policy.norows")))
+		return v.refuse(form, v.wrong("policy.norows"))
 	}
 	form.Frame, form.Statements = frame, rows
 	return v.renderWith(form.Status, "policyform", form)
@@ -109,7 +108,7 @@ func (v *visit) turn(form policyForm) error {
 // refuse shows the form again with the problem, in JSON with the place of it.
 func (v *visit) refuse(form policyForm, problem error) error {
 	form.outcome = v.outcomeOf(problem)
-	form.At = mistakeIn(form.Document, form.Problem)
+	form.At = mistakeIn(form.Document, problem)
 	if !form.JSON {
 		form.Frame, form.Statements, _ = rowsOf(form.Document)
 	}

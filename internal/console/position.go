@@ -36,13 +36,13 @@ func jsonMistake(text string) (position, error) {
 // inStatement finds the number of a statement in a message of package policy.
 var inStatement = regexp.MustCompile(`\bstatement (\d+)\b`)
 
-// mistakeIn finds the place that a message about a policy document is about: of
+// mistakeIn finds the place that an error about a policy document is about: of
 // what is not JSON, or of the statement that it names.
-func mistakeIn(document, message string) position {
+func mistakeIn(document string, problem error) position {
 	if at, err := jsonMistake(document); err != nil {
 		return at
 	}
-	match := inStatement.FindStringSubmatch(message)
+	match := inStatement.FindStringSubmatch(serviceSays(problem))
 	if match == nil {
 		return position{}
 	}
@@ -165,9 +165,12 @@ func plainLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\
 // mistake is the part of a page that says what is wrong with a text, and where.
 type mistake struct {
 	*view
-	Field, Wrong string
-	At           position
+	Field string
+	Wrong told
+	At    position
 }
 
 // Mistake gives it for the text in a field.
-func (v *view) Mistake(field, wrong string, at position) mistake { return mistake{v, field, wrong, at} }
+func (v *view) Mistake(field string, wrong told, at position) mistake {
+	return mistake{v, field, wrong, at}
+}

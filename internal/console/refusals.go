@@ -140,7 +140,7 @@ func (v *visit) mendRefusal() error {
 			err = v.PKI.SetStatus(v.r.Context(), id, pki.Active)
 		}
 	default:
-		err = fault.InvalidRequest("%s", v.text("error.nowhere"))
+		err = v.wrong("error.nowhere")
 	}
 	if err != nil {
 		return err

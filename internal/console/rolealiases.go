@@ -57,7 +57,7 @@ func (v *visit) readRoleAlias() (roleAliasForm, time.Duration, error) {
 	form := roleAliasForm{v.form("name"), v.form("role"), v.form("seconds")}
 	seconds, err := strconv.Atoi(form.Seconds)
 	if err != nil {
-		err = fault.InvalidRequest("%s", v.text("rolealias.seconds.wrong"))
+		err = v.wrong("rolealias.seconds.wrong")
 	}
 	return form, time.Duration(seconds) * time.Second, err
 }

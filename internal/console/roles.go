@@ -85,7 +85,7 @@ type rolePage struct {
 	iam.Role
 	granted
 	Trusting string // the trust policy in the editor
-	Mistaken string // what is wrong with it
+	Mistaken told   // what is wrong with it
 	TrustAt  position
 }
 
@@ -128,7 +128,7 @@ func (v *visit) setTrust() error {
 	}
 	v.refused = err
 	return v.showRole(statusOf(err), g, func(page *rolePage) {
-		page.Trusting, page.Mistaken, page.TrustAt = text, v.sentence(err), mistakeIn(text, v.sentence(err))
+		page.Trusting, page.Mistaken, page.TrustAt = text, v.tell(err), mistakeIn(text, err)
 	})
 }
 

@@ -28,8 +28,9 @@ type ruleForm struct {
 	TryTopic, TryPayload   string
 	Result                 *rules.TrialResult
 	Output                 string
-	TrialNote              string // why the actions were not tried
-	Problem, Field         string // what is wrong and, where one field has it, which: name, sql
+	TrialNote              told // why the actions were not tried
+	Problem                told
+	Field                  string // the one that has the problem: name, sql; "" for another
 
 	// To choose from.
 	Kinds    []actionKind
@@ -295,7 +296,7 @@ const ruleTrust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Princi
 func (v *visit) roleFor(action *actionForm, id string) error {
 	name := v.form("action." + id + ".newrole")
 	if action == nil || name == "" {
-		return fault.InvalidRequest("%s", v.text("rule.role.name"))
+		return v.wrong("rule.role.name")
 	}
 	arn := v.Scope.IAM("role/" + name)
 	v.note("role", arn)
@@ -318,7 +319,7 @@ func (v *visit) writeRule() error {
 		return err
 	}
 	if err := v.keepRule(form); err != nil {
-		form.Problem, form.Field, v.refused = v.sentence(err), form.fieldOf(err), err
+		form.Problem, form.Field, v.refused = v.tell(err), form.fieldOf(err), err
 		return v.renderRule(statusOf(err), form)
 	}
 	if form.Old {
@@ -407,16 +408,16 @@ func (v *visit) tryRule(form ruleForm) error {
 	if err == nil {
 		trial.Actions, trial.ErrorAction = actions, errorAction
 	} else {
-		form.TrialNote = v.sentence(err)
+		form.TrialNote = v.tell(err)
 	}
 	result, err := v.Rules.Test(v.r.Context(), trial)
 	if err != nil && len(trial.Actions) > 0 {
-		form.TrialNote = v.sentence(err)
+		form.TrialNote = v.tell(err)
 		trial.Actions, trial.ErrorAction = nil, nil
 		result, err = v.Rules.Test(v.r.Context(), trial)
 	}
 	if err != nil {
-		form.Problem = v.sentence(err)
+		form.Problem = v.tell(err)
 		return v.renderRule(statusOf(err), form)
 	}
 	form.Result = &result

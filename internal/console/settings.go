@@ -6,7 +6,7 @@ import (
 )
 
 // nowhere answers for paths that are no page.
-func (v *visit) nowhere() error { return fault.NotFound("%s", v.text("error.nowhere")) }
+func (v *visit) nowhere() error { return v.fault(fault.CodeNotFound, "error.nowhere") }
 
 // limit is one row of the table of limits.
 type limit struct{ Name, Doc, Value, AWS string }

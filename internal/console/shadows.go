@@ -16,7 +16,7 @@ type shadowPage struct {
 	Exists      bool
 	Document    string // indented JSON
 	Edited      string // what the editor holds
-	Problem     string
+	Problem     told
 	At          position // of the problem, in the editor
 }
 
@@ -124,7 +124,7 @@ func (v *visit) saveShadow() error {
 		return readErr
 	}
 	v.refused = err
-	page.Edited, page.Problem = edited, v.sentence(err)
+	page.Edited, page.Problem = edited, v.tell(err)
 	page.At, _ = jsonMistake(edited)
 	return v.renderWith(statusOf(err), "shadow", page)
 }
@@ -133,10 +133,10 @@ func (v *visit) saveShadow() error {
 func (v *visit) updateOf(edited []byte) ([]byte, error) {
 	var document, state map[string]json.RawMessage
 	if err := json.Unmarshal(edited, &document); err != nil {
-		return nil, fault.InvalidRequest("%s", v.text("shadow.notjson", err))
+		return nil, v.wrong("shadow.notjson", err)
 	}
 	if err := json.Unmarshal(document["state"], &state); err != nil {
-		return nil, fault.InvalidRequest("%s", v.text("shadow.nostate"))
+		return nil, v.wrong("shadow.nostate")
 	}
 	delete(state, "delta")
 	return json.Marshal(map[string]any{"state": state})

@@ -10,7 +10,7 @@ import (
 // signInPage is what the sign-in form shows.
 type signInPage struct {
 	Next    string
-	Problem string
+	Problem told
 	Key     string
 }
 
@@ -29,7 +29,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !ok {
-		page.Problem = v.text("signin.used")
+		page.Problem = v.told(v.text("signin.used"))
 		v.show(http.StatusForbidden, page)
 		return
 	}
@@ -53,7 +53,7 @@ func (c *Console) signInWithKey(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		c.Log.Warn("console: a sign-in failed", "key", key, "from", r.RemoteAddr)
-		v.show(http.StatusForbidden, signInPage{Next: nextOf(v.form("next")), Problem: v.text("signin.wrong"), Key: key})
+		v.show(http.StatusForbidden, signInPage{Next: nextOf(v.form("next")), Problem: v.told(v.text("signin.wrong")), Key: key})
 		return
 	}
 	v.Console = at

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"thingd/internal/access"
-	"thingd/internal/fault"
 	"thingd/internal/pki"
 	"thingd/internal/policy"
 )
@@ -108,7 +107,7 @@ func (v *visit) chooseDevice(page *simulatorPage) error {
 		page.Certificate = page.Certificates[0].Certificate
 	}
 	if page.Certificate == "" && page.Action != "" {
-		return fault.InvalidRequest("%s", v.text("simulator.nocertificate", page.Thing))
+		return v.wrong("simulator.nocertificate", page.Thing)
 	}
 	return nil
 }
@@ -116,11 +115,11 @@ func (v *visit) chooseDevice(page *simulatorPage) error {
 func (v *visit) explain(page *simulatorPage, cert pki.Certificate) error {
 	at := slices.IndexFunc(simulated, func(one struct{ action, kind string }) bool { return one.action == page.Action })
 	if at < 0 {
-		return fault.InvalidRequest("%s", v.text("simulator.action"))
+		return v.wrong("simulator.action")
 	}
 	name := page.resourceName(simulated[at].kind)
 	if name == "" {
-		return fault.InvalidRequest("%s", v.text("simulator.noname"))
+		return v.wrong("simulator.noname")
 	}
 	page.Resource = v.Scope.IoT(simulated[at].kind, name)
 	leaf, err := leafOf(cert.PEM)

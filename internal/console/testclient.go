@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"thingd/internal/fault"
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
 	"thingd/internal/topic"
@@ -48,7 +47,7 @@ func (v *visit) publish() error {
 func (v *visit) messageOf() (message.Message, error) {
 	qos, err := strconv.ParseUint(v.form("qos"), 10, 8)
 	if err != nil || mqtt.QoS(qos) > v.Limits.MaxQoS {
-		return message.Message{}, fault.InvalidRequest("%s", v.text("mqtt.badqos"))
+		return message.Message{}, v.wrong("mqtt.badqos")
 	}
 	properties, err := v.messageProperties()
 	if err != nil {
@@ -79,7 +78,7 @@ func (v *visit) messageProperties() (*message.Properties, error) {
 	if text := v.form("expiry"); text != "" {
 		seconds, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
-			return nil, fault.InvalidRequest("%s", v.text("mqtt.badexpiry"))
+			return nil, v.wrong("mqtt.badexpiry")
 		}
 		p.MessageExpiry = mqtt.Some(time.Duration(seconds) * time.Second)
 	}
@@ -89,7 +88,7 @@ func (v *visit) messageProperties() (*message.Properties, error) {
 	}
 	switch {
 	case len(p.UserProperties) > propertiesMax:
-		return nil, fault.InvalidRequest("%s", v.text("mqtt.manyproperties", propertiesMax))
+		return nil, v.wrong("mqtt.manyproperties", propertiesMax)
 	case len(p.ContentType)+len(p.ResponseTopic)+len(p.CorrelationData)+len(p.UserProperties) == 0 && !p.MessageExpiry.Present:
 		return nil, nil //nolint:nilnil // there are none
 	}
@@ -112,11 +111,11 @@ func (v *visit) mayPublish(m message.Message) error {
 	}
 	switch reserved := topic.IsReserved(m.Topic); {
 	case reserved && !topic.MayPublish(m.Topic):
-		return fault.InvalidRequest("%s", v.text("mqtt.reserved", m.Topic))
+		return v.wrong("mqtt.reserved", m.Topic)
 	case reserved && m.Retain:
-		return fault.InvalidRequest("%s", v.text("mqtt.noretain", m.Topic))
+		return v.wrong("mqtt.noretain", m.Topic)
 	case len(m.Payload) > v.Limits.PayloadBytes:
-		return fault.InvalidRequest("%s", v.text("mqtt.toolarge", v.Limits.PayloadBytes))
+		return v.wrong("mqtt.toolarge", v.Limits.PayloadBytes)
 	}
 	if m.Retain {
 		if err := v.mayIoT("RetainPublish", "topic", m.Topic); err != nil {

@@ -118,7 +118,7 @@ type thingForm struct {
 	Attributes                 []pair
 	Types, Groups, Billings    []string // to choose from
 	Bare                       bool     // without certificate
-	Problem                    string
+	Problem                    told
 }
 
 // More says whether the settings that few need were used.
@@ -153,7 +153,7 @@ func (v *visit) createThing() error {
 	}
 	err := v.makeThing(form)
 	if err != nil {
-		v.refused, form.Problem = err, v.sentence(err)
+		v.refused, form.Problem = err, v.tell(err)
 		return v.renderThingForm(statusOf(err), form)
 	}
 	if form.Bare {

@@ -102,7 +102,7 @@ func (v *visit) makeThingType(form thingTypeForm) error {
 	return err
 }
 
-func (v *visit) taken(name string) error { return fault.AlreadyExists("%s", v.text("taken", name)) }
+func (v *visit) taken(name string) error { return v.fault(fault.CodeAlreadyExists, "taken", name) }
 
 func thingTypePath(name string) string { return Root + "thingtypes/" + url.PathEscape(name) }
 

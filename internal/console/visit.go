@@ -13,7 +13,6 @@ import (
 	"thingd/internal/fault"
 	"thingd/internal/iam"
 	"thingd/internal/policy"
-	"thingd/internal/why"
 )
 
 // visit is one request of somebody who is signed in.
@@ -140,7 +139,7 @@ func (v *visit) checkToken() error {
 		given = v.r.PostForm.Get("csrf")
 	}
 	if subtle.ConstantTimeCompare([]byte(given), []byte(v.session.csrf)) != 1 {
-		return fault.Forbidden("%s", v.text("error.csrf"))
+		return v.fault(fault.CodeForbidden, "error.csrf")
 	}
 	return nil
 }
@@ -190,7 +189,7 @@ func (v *visit) renderWith(status int, name string, data any) error {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	if status >= http.StatusBadRequest && v.refused == nil {
-		v.refused = fault.InvalidRequest("%s", v.text("error"))
+		v.refused = v.wrong("error")
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.Header().Set("Content-Language", v.lang)
@@ -217,17 +216,6 @@ func statusOf(err error) int {
 	return http.StatusBadRequest
 }
 
-// sentence gives what a visitor may read of an error.
-func (v *visit) sentence(err error) string {
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code != fault.Internal {
-		if v.lang != languages[0] && phrases[f.Form] != "" {
-			return phrase(v.lang, why.Say(f.Form, f.Of...))
-		}
-		return f.Message
-	}
-	return v.text("error.internal")
-}
-
 // fail answers with an error.
 func (v *visit) fail(err error) {
 	if fault.CodeOf(err) == fault.Internal {
@@ -243,7 +231,7 @@ func (v *visit) fail(err error) {
 		http.Error(v.w, v.sentence(err), status)
 		return
 	}
-	if failed := v.renderWith(status, "error", v.sentence(err)); failed != nil {
+	if failed := v.renderWith(status, "error", v.tell(err)); failed != nil {
 		v.Log.Error("console: the error page failed", "error", failed)
 		http.Error(v.w, v.sentence(err), status)
 	}

@@ -56,7 +56,7 @@ func addWords(all map[string][]string, name string) error {
 	return nil
 }
 
-//go:embed causes.json phrases.json limits.json
+//go:embed causes.json phrases.json faults.json faultkinds.json limits.json
 var translations embed.FS
 
 var (
@@ -64,19 +64,24 @@ var (
 	// Japanese.
 	causes = translated[map[string]string]("causes.json")
 	// phrases has the Japanese of forms: of why.Phrase, and of faults.
-	phrases = translated[string]("phrases.json")
+	phrases = translated[string]("phrases.json", "faults.json")
+	// faultKinds has the Japanese of the codes of faults: what they mean, and what
+	// to do.
+	faultKinds = translated[string]("faultkinds.json")
 	// limitDocs has the Japanese of what the broker says of its settings.
 	limitDocs = translated[string]("limits.json")
 )
 
-func translated[T any](file string) map[string]T {
-	text, err := translations.ReadFile(file)
-	if err != nil {
-		panic(err) // it is part of the program
-	}
-	var all map[string]T
-	if err := json.Unmarshal(text, &all); err != nil {
-		panic(fmt.Sprintf("%s: %v", file, err))
+func translated[T any](files ...string) map[string]T {
+	all := map[string]T{}
+	for _, file := range files {
+		text, err := translations.ReadFile(file)
+		if err != nil {
+			panic(err) // it is part of the program
+		}
+		if err := json.Unmarshal(text, &all); err != nil {
+			panic(fmt.Sprintf("%s: %v", file, err))
+		}
 	}
 	return all
 }

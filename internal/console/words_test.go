@@ -32,7 +32,7 @@ func TestEveryKeyHasWordsInEveryLanguage(t *testing.T) {
 
 var (
 	inTemplate = regexp.MustCompile(`\.T "([^"]+)"`)
-	inCode     = regexp.MustCompile(`(?:\.text\(|\.to\([^\n]*, |\.T\()"([a-z0-9.]+)"`)
+	inCode     = regexp.MustCompile(`(?:\.text\(|\.to\([^\n]*, |\.T\(|\.wrong\(|\.fault\(fault\.\w+, )"([a-z0-9.]+)"`)
 )
 
 func TestTheCatalogueIsWhatThePagesSay(t *testing.T) {
@@ -108,6 +108,22 @@ func TestEveryCauseIsTranslated(t *testing.T) {
 	slices.Sort(all)
 	if diff := cmp.Diff(all, slices.Sorted(maps.Keys(causes))); diff != "" {
 		t.Errorf("causes (-of why +translated):\n%s", diff)
+	}
+}
+
+var faultCode = regexp.MustCompile(`(?m)^\tCode\w+ +Code = "(\w+)"`)
+
+// Where a fault's own sentence is not translated, its code must tell enough.
+func TestEveryCodeOfAFaultIsTranslated(t *testing.T) {
+	source, err := os.ReadFile("../fault/fault.go")
+	must(t, err)
+	var all []string
+	for _, match := range faultCode.FindAllStringSubmatch(string(source), -1) {
+		all = append(all, match[1])
+	}
+	slices.Sort(all)
+	if diff := cmp.Diff(all, slices.Sorted(maps.Keys(faultKinds))); diff != "" {
+		t.Errorf("codes (-of fault +translated):\n%s", diff)
 	}
 }
 

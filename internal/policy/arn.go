@@ -1,9 +1,9 @@
 package policy
 
 import (
-	"errors"
-	"fmt"
 	"strings"
+
+	"thingd/internal/why"
 )
 
 // headFields is how many fields of an ARN come before the name of the resource:
@@ -134,7 +134,7 @@ func splitARN(text string, s syntax) []string {
 	return append(parts, text[start:])
 }
 
-var errNoARN = errors.New("it must be * or an ARN such as arn:aws:iot:us-east-1:111122223333:topic/name")
+var errNoARN = why.Say("it must be * or an ARN such as arn:aws:iot:us-east-1:111122223333:topic/name")
 
 // compileResource compiles a member of Resource or NotResource.
 func compileResource(text string, d Dialect, s syntax) (arnPattern, error) {
@@ -170,13 +170,13 @@ func checkIoTResource(a *arnPattern) error {
 	partition, service := a.fields[1].source, a.fields[2].source
 	switch {
 	case partition != "*" && !strings.HasPrefix(partition, "aws"):
-		return fmt.Errorf("the second field must be aws, not %q", brief(partition))
+		return why.Say("the second field must be aws, not %q", brief(partition))
 	case service == "greengrass":
 		return nil
 	case service != "iot":
-		return fmt.Errorf("the third field must be iot, not %q", brief(service))
+		return why.Say("the third field must be iot, not %q", brief(service))
 	case !strings.ContainsAny(a.name.source, "/*?$"):
-		return fmt.Errorf("it must end in <type>/<name> such as topic/a or client/b, not %q", brief(a.name.source))
+		return why.Say("it must end in <type>/<name> such as topic/a or client/b, not %q", brief(a.name.source))
 	}
 	return nil
 }

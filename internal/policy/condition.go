@@ -3,13 +3,13 @@ package policy
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
-	"fmt"
 	"math"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
+
+	"thingd/internal/why"
 )
 
 // condition is a Condition ready to be tested.
@@ -86,7 +86,7 @@ var operators = map[string]operator{
 // compileCondition checks a condition as written and makes it ready.
 func compileCondition(written Condition, variables bool) (*condition, error) {
 	if err := checkKey(written.Key); err != nil {
-		return nil, fmt.Errorf("the condition key %q: %w", brief(written.Key), err)
+		return nil, why.Say("the condition key %q: %w", brief(written.Key), err)
 	}
 	c := &condition{operator: written.Operator, name: written.Key, key: CanonicalKey(written.Key)}
 	row, err := c.parseOperator(written.Operator)
@@ -96,7 +96,7 @@ func compileCondition(written Condition, variables bool) (*condition, error) {
 	for _, text := range written.Values {
 		value, err := row.compile(text, syntax{variables: variables})
 		if err != nil {
-			return nil, fmt.Errorf("the value %q: %w", brief(text), err)
+			return nil, why.Say("the value %q: %w", brief(text), err)
 		}
 		c.values = append(c.values, value)
 	}
@@ -118,7 +118,7 @@ func (c *condition) parseOperator(text string) (operator, error) {
 	name, c.ifExists = strings.CutSuffix(name, "IfExists")
 	row, ok := operators[name]
 	if !ok {
-		return operator{}, fmt.Errorf("%q is no condition operator", brief(text))
+		return operator{}, why.Say("%q is no condition operator", brief(text))
 	}
 	c.negated = row.negated
 	return row, nil
@@ -258,7 +258,7 @@ func asText(text string) (string, error) { return text, nil }
 func asNumber(text string) (float64, error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || strings.ContainsAny(text, "xX_nNiI") || math.IsInf(n, 0) {
-		return 0, errors.New("it must be a number")
+		return 0, why.Say("it must be a number")
 	}
 	return n, nil
 }
@@ -277,7 +277,7 @@ func asTime(text string) (time.Time, error) {
 	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return time.Time{}, errors.New("it must be a date such as 2026-01-31T12:00:00Z, or seconds since 1970")
+		return time.Time{}, why.Say("it must be a date such as 2026-01-31T12:00:00Z, or seconds since 1970")
 	}
 	return time.Unix(seconds, 0), nil
 }
@@ -289,13 +289,13 @@ func asBool(text string) (bool, error) {
 	case strings.EqualFold(text, "false"):
 		return false, nil
 	}
-	return false, errors.New("it must be true or false")
+	return false, why.Say("it must be true or false")
 }
 
 func asBytes(text string) ([]byte, error) {
 	b, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, errors.New("it must be base64")
+		return nil, why.Say("it must be base64")
 	}
 	return b, nil
 }
@@ -313,7 +313,7 @@ func asNetwork(text string) (netip.Prefix, error) {
 	}
 	a, err := asAddress(text)
 	if err != nil {
-		return netip.Prefix{}, errors.New("it must be an IP address or a network such as 198.51.100.0/24")
+		return netip.Prefix{}, why.Say("it must be an IP address or a network such as 198.51.100.0/24")
 	}
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }

@@ -1,14 +1,14 @@
 package policy
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"thingd/internal/fault"
+
+	"thingd/internal/why"
 )
 
 // Parse reads a policy document and checks all of it. The error is a
@@ -56,7 +56,7 @@ type parser struct {
 }
 
 func parseDocument(root node, dialect Dialect) (*Document, error) {
-	f, err := fieldsOf(root, "the document", "Version", "Id", "Statement")
+	f, err := fieldsOf(root, why.Say("the document"), "Version", "Id", "Statement")
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func parseVersion(f fields) (string, error) {
 	}
 	version, err := f.optionalText("Version")
 	if err == nil && version != Version2008 && version != Version2012 {
-		err = fmt.Errorf("the Version must be %s or %s, not %q", Version2012, Version2008, brief(version))
+		err = why.Say("the Version must be %s or %s, not %q", Version2012, Version2008, brief(version))
 	}
 	return version, err
 }
@@ -87,16 +87,16 @@ func (p parser) statements(doc *Document, f fields) error {
 	list := n.list()
 	switch {
 	case !ok:
-		return errors.New("the member Statement is missing")
+		return why.Say("the member Statement is missing")
 	case len(list) == 0:
-		return errors.New("Statement has no statement")
+		return why.Say("Statement has no statement")
 	case len(list) > statementsMax:
-		return fmt.Errorf("Statement has more than %d statements", statementsMax)
+		return why.Say("Statement has more than %d statements", statementsMax)
 	}
 	for i, item := range list {
 		statement, r, err := p.statement(item)
 		if err != nil {
-			return fmt.Errorf("%s: %w", placeOf(i+1, item), err)
+			return why.Say("%s: %w", placeOf(i+1, item), err)
 		}
 		r.number = i + 1
 		doc.Statements, doc.rules = append(doc.Statements, statement), append(doc.rules, r)
@@ -105,13 +105,13 @@ func (p parser) statements(doc *Document, f fields) error {
 }
 
 // placeOf names a statement in a message, with its Sid if it has one.
-func placeOf(number int, n node) string {
+func placeOf(number int, n node) why.Phrase {
 	for _, m := range n.members {
 		if m.name == "Sid" && m.value.kind == textNode {
-			return fmt.Sprintf("statement %d (Sid %q)", number, brief(m.value.text))
+			return why.Say("statement %d (Sid %q)", number, brief(m.value.text))
 		}
 	}
-	return fmt.Sprintf("statement %d", number)
+	return why.Say("statement %d", number)
 }
 
 // checkSids holds IAM's documents to IAM's rule; that IoT has it is not known.
@@ -125,9 +125,9 @@ func (p parser) checkSids(statements []Statement) error {
 		case s.Sid == "":
 			continue
 		case !isWord(s.Sid, ""):
-			return fmt.Errorf("the Sid %q may have letters and digits only", brief(s.Sid))
+			return why.Say("the Sid %q may have letters and digits only", brief(s.Sid))
 		case seen[s.Sid]:
-			return fmt.Errorf("the Sid %q appears twice", brief(s.Sid))
+			return why.Say("the Sid %q appears twice", brief(s.Sid))
 		}
 		seen[s.Sid] = true
 	}
@@ -136,7 +136,7 @@ func (p parser) checkSids(statements []Statement) error {
 
 // statement reads one statement, as written and as a rule.
 func (p parser) statement(n node) (Statement, *rule, error) {
-	f, err := fieldsOf(n, "the statement", "Sid", "Effect", "Principal", "NotPrincipal",
+	f, err := fieldsOf(n, why.Say("the statement"), "Sid", "Effect", "Principal", "NotPrincipal",
 		"Action", "NotAction", "Resource", "NotResource", "Condition")
 	if err != nil {
 		return Statement{}, nil, err
@@ -168,9 +168,9 @@ func (p parser) effect(f fields, s *Statement, r *rule) error {
 	s.Effect = r.effect
 	switch {
 	case f.lacks("Effect"):
-		return errors.New("the member Effect is missing")
+		return why.Say("the member Effect is missing")
 	case r.effect != Allow && r.effect != Deny:
-		return fmt.Errorf("Effect must be Allow or Deny, not %q", brief(text))
+		return why.Say("Effect must be Allow or Deny, not %q", brief(text))
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (p parser) actions(f fields, s *Statement, r *rule) error {
 
 func (p parser) resources(f fields, s *Statement, r *rule) error {
 	if p.dialect == Trust {
-		return f.refuse("a trust policy has none: it is about its own role", "Resource", "NotResource")
+		return f.refuse(why.Say("a trust policy has none: it is about its own role"), "Resource", "NotResource")
 	}
 	name, list, err := f.oneOf("Resource", "NotResource")
 	if err != nil {
@@ -220,12 +220,12 @@ func (p parser) resources(f fields, s *Statement, r *rule) error {
 
 // elementError says which member of a list is wrong.
 func elementError(name string, i int, text string, err error) error {
-	return fmt.Errorf("%s %d, %q: %w", name, i+1, brief(text), err)
+	return why.Say("%s %d, %q: %w", name, i+1, brief(text), err)
 }
 
 func (p parser) principals(f fields, s *Statement, r *rule) error {
 	if p.dialect != Trust {
-		return f.refuse("the policy is for whom it is attached to", "Principal", "NotPrincipal")
+		return f.refuse(why.Say("the policy is for whom it is attached to"), "Principal", "NotPrincipal")
 	}
 	name, err := f.eitherName("Principal", "NotPrincipal")
 	if err != nil {
@@ -249,7 +249,7 @@ func parsePrincipals(at string, n node) ([]PrincipalPattern, error) {
 	if n.kind == textNode && n.text == "*" {
 		return []PrincipalPattern{{Type: "*", ID: "*"}}, nil
 	}
-	f, err := fieldsOf(n, at, principalTypes...)
+	f, err := fieldsOf(n, why.Words(at), principalTypes...)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +267,7 @@ func parsePrincipals(at string, n node) ([]PrincipalPattern, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s names nobody", at)
+		return nil, why.Say("%s names nobody", at)
 	}
 	return found, nil
 }
@@ -278,15 +278,15 @@ func (p parser) conditions(f fields, s *Statement, r *rule) error {
 		return nil
 	}
 	if n.kind != objectNode {
-		return fmt.Errorf("Condition must be an object, not %s", n.kind)
+		return why.Say("Condition must be an object, not %s", n.kind.says())
 	}
 	for _, op := range n.members {
 		if op.value.kind != objectNode {
-			return fmt.Errorf("Condition %s must be an object of keys and values, not %s", brief(op.name), op.value.kind)
+			return why.Say("Condition %s must be an object of keys and values, not %s", brief(op.name), op.value.kind.says())
 		}
 		for _, m := range op.value.members {
 			if err := p.condition(op.name, m, s, r); err != nil {
-				return fmt.Errorf("Condition %s %s: %w", brief(op.name), brief(m.name), err)
+				return why.Say("Condition %s %s: %w", brief(op.name), brief(m.name), err)
 			}
 		}
 	}
@@ -297,7 +297,7 @@ func (p parser) condition(op string, m member, s *Statement, r *rule) error {
 	written := Condition{Operator: op, Key: m.name}
 	for _, n := range m.value.list() {
 		if n.kind != textNode && n.kind != numberNode && n.kind != boolNode {
-			return fmt.Errorf("a value must be a string, number or boolean, not %s", n.kind)
+			return why.Say("a value must be a string, number or boolean, not %s", n.kind.says())
 		}
 		written.Values = append(written.Values, n.text)
 	}
@@ -313,14 +313,14 @@ func (p parser) condition(op string, m member, s *Statement, r *rule) error {
 type fields map[string]node
 
 // fieldsOf takes an object apart that may have the known members only.
-func fieldsOf(n node, at string, known ...string) (fields, error) {
+func fieldsOf(n node, at why.Phrase, known ...string) (fields, error) {
 	if n.kind != objectNode {
-		return nil, fmt.Errorf("%s must be an object, not %s", at, n.kind)
+		return nil, why.Say("%s must be an object, not %s", at, n.kind.says())
 	}
 	f := fields{}
 	for _, m := range n.members {
 		if !slices.Contains(known, m.name) {
-			return nil, fmt.Errorf("%s has the unknown member %q%s", at, brief(m.name), didYouMean(m.name, known))
+			return nil, why.Say("%s has the unknown member %q%s", at, brief(m.name), didYouMean(m.name, known))
 		}
 		f[m.name] = m.value
 	}
@@ -329,13 +329,13 @@ func fieldsOf(n node, at string, known ...string) (fields, error) {
 
 // didYouMean suggests the known name that differs from name in its case or in an
 // s at its end, such as Actions.
-func didYouMean(name string, known []string) string {
+func didYouMean(name string, known []string) why.Phrase {
 	for _, k := range known {
 		if strings.EqualFold(name, k) || strings.EqualFold(name, k+"s") {
-			return fmt.Sprintf(" (did you mean %s?)", k)
+			return why.Say(" (did you mean %s?)", k)
 		}
 	}
-	return ""
+	return why.Phrase{}
 }
 
 func (f fields) lacks(name string) bool {
@@ -347,16 +347,16 @@ func (f fields) lacks(name string) bool {
 func (f fields) optionalText(name string) (string, error) {
 	n, ok := f[name]
 	if ok && n.kind != textNode {
-		return "", fmt.Errorf("%s must be a string, not %s", name, n.kind)
+		return "", why.Say("%s must be a string, not %s", name, n.kind.says())
 	}
 	return n.text, nil
 }
 
 // refuse answers for members that the dialect doesn't have.
-func (f fields) refuse(why string, names ...string) error {
+func (f fields) refuse(reason why.Phrase, names ...string) error {
 	for _, name := range names {
 		if !f.lacks(name) {
-			return fmt.Errorf("the member %s is not allowed: %s", name, why)
+			return why.Say("the member %s is not allowed: %s", name, reason)
 		}
 	}
 	return nil
@@ -366,11 +366,11 @@ func (f fields) refuse(why string, names ...string) error {
 func (f fields) eitherName(name, not string) (string, error) {
 	switch {
 	case f.lacks(name) && f.lacks(not):
-		return "", fmt.Errorf("the member %s is missing", name)
+		return "", why.Say("the member %s is missing", name)
 	case f.lacks(name):
 		return not, nil
 	case !f.lacks(not):
-		return "", fmt.Errorf("it has both %s and %s", name, not)
+		return "", why.Say("it has both %s and %s", name, not)
 	}
 	return name, nil
 }
@@ -390,12 +390,12 @@ func textsOf(at string, n node) ([]string, error) {
 	var texts []string
 	for i, item := range n.list() {
 		if item.kind != textNode || item.text == "" {
-			return nil, fmt.Errorf("%s%s must be a string with text, not %s", at, position(n, i), describe(item))
+			return nil, why.Say("%s%s must be a string with text, not %s", at, position(n, i), describe(item))
 		}
 		texts = append(texts, item.text)
 	}
 	if len(texts) == 0 {
-		return nil, fmt.Errorf("%s is an empty list", at)
+		return nil, why.Say("%s is an empty list", at)
 	}
 	return texts, nil
 }
@@ -408,9 +408,9 @@ func position(n node, i int) string {
 	return " " + strconv.Itoa(i+1)
 }
 
-func describe(n node) string {
+func describe(n node) why.Phrase {
 	if n.kind == textNode {
-		return "an empty one"
+		return why.Say("an empty one")
 	}
-	return n.kind.String()
+	return n.kind.says()
 }

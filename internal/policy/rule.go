@@ -1,8 +1,9 @@
 package policy
 
 import (
-	"fmt"
 	"strings"
+
+	"thingd/internal/why"
 )
 
 // rule is a statement ready to be matched.
@@ -135,11 +136,11 @@ func compileAction(text string, d Dialect) (actionPattern, error) {
 	case strings.Trim(text, "*") == "" && text != "":
 		return newActionPattern(text)
 	case !ok && isWord(text, ""):
-		return actionPattern{}, fmt.Errorf("an action is * or service:name; for all of a service write %s:*", text)
+		return actionPattern{}, why.Say("an action is * or service:name; for all of a service write %s:*", text)
 	case !ok || name == "" || !isWord(service, "-") || !isWord(name, "*?-"):
-		return actionPattern{}, fmt.Errorf("an action is * or service:name, such as iot:Publish")
+		return actionPattern{}, why.Say("an action is * or service:name, such as iot:Publish")
 	case d == IoT && !isIoTService(service):
-		return actionPattern{}, fmt.Errorf("an IoT policy has actions of %s only", iotServices)
+		return actionPattern{}, why.Say("an IoT policy has actions of %s only", iotServices)
 	}
 	return newActionPattern(text)
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"thingd/internal/why"
 )
 
 // nodeKind is the JSON type of a node.
@@ -21,9 +23,11 @@ const (
 	objectNode
 )
 
-// String names the kind in messages.
-func (k nodeKind) String() string {
-	return [...]string{"null", "a string", "a number", "a boolean", "an array", "an object"}[k]
+// says names the kind in messages.
+func (k nodeKind) says() why.Phrase {
+	return [...]why.Phrase{
+		why.Say("null"), why.Say("a string"), why.Say("a number"), why.Say("a boolean"), why.Say("an array"), why.Say("an object"),
+	}[k]
 }
 
 // node is a JSON value. encoding/json alone won't do: it keeps the last of two
@@ -43,7 +47,7 @@ type member struct {
 // readTree reads a JSON document. The size of text is the caller's to bound.
 func readTree(text string) (node, error) {
 	if !utf8.ValidString(text) {
-		return node{}, errors.New("the document is not UTF-8")
+		return node{}, why.Say("the document is not UTF-8")
 	}
 	var raw json.RawMessage
 	if err := json.Unmarshal([]byte(text), &raw); err != nil {
@@ -57,9 +61,9 @@ func readTree(text string) (node, error) {
 // notJSON says where the syntax is wrong.
 func notJSON(err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("the document is not JSON: %w (at byte %d)", err, syntax.Offset)
+		return why.Say("the document is not JSON: %w (at byte %d)", err, syntax.Offset)
 	}
-	return fmt.Errorf("the document is not JSON: %w", err)
+	return why.Say("the document is not JSON: %w", err)
 }
 
 // reader makes nodes of tokens.
@@ -94,7 +98,7 @@ func noEOF(err error) error {
 
 func (r reader) container(open json.Delim, at string, depth int) (node, error) {
 	if depth > depthMax {
-		return node{}, fmt.Errorf("the document is nested more than %d levels deep", depthMax)
+		return node{}, why.Say("the document is nested more than %d levels deep", depthMax)
 	}
 	if open == '[' {
 		return r.array(at, depth)
@@ -125,7 +129,7 @@ func (r reader) object(at string, depth int) (node, error) {
 		}
 		name, _ := token.(string)
 		if seen[name] {
-			return node{}, fmt.Errorf("%s: the member %q appears twice", at, brief(name))
+			return node{}, why.Say("%s: the member %q appears twice", at, brief(name))
 		}
 		seen[name] = true
 		value, err := r.value(brief(name), depth)

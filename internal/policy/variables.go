@@ -1,12 +1,12 @@
 package policy
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"thingd/internal/why"
 )
 
 // Context says what is known of a caller and a request: the values behind
@@ -147,8 +147,8 @@ func isCertificateAttribute(key string) bool {
 }
 
 var (
-	errOpen = errors.New("a ${ is never closed by }")
-	errText = errors.New("the default of a variable must be in single quotes, as in ${aws:PrincipalTag/team, 'none'}")
+	errOpen = why.Say("a ${ is never closed by }")
+	errText = why.Say("the default of a variable must be in single quotes, as in ${aws:PrincipalTag/team, 'none'}")
 )
 
 // parseVariable reads the variable at the front of text, which starts with ${,
@@ -185,7 +185,7 @@ func parseVariableBody(inner string) (variable, error) {
 	name, fallback, defaults := strings.Cut(inner, ",")
 	name, fallback = strings.TrimSpace(name), strings.TrimSpace(fallback)
 	if err := checkKey(name); err != nil {
-		return variable{}, fmt.Errorf("the variable ${%s}: %w", brief(inner), err)
+		return variable{}, why.Say("the variable ${%s}: %w", brief(inner), err)
 	}
 	v := variable{name: name, key: CanonicalKey(name), defaults: defaults}
 	if !defaults {
@@ -209,11 +209,11 @@ const keyMax = 400
 func checkKey(name string) error {
 	switch i := strings.IndexFunc(name, isForeignToKeys); {
 	case name == "":
-		return errors.New("its name is empty")
+		return why.Say("its name is empty")
 	case len(name) > keyMax:
-		return fmt.Errorf("its name is longer than %d bytes", keyMax)
+		return why.Say("its name is longer than %d bytes", keyMax)
 	case i >= 0:
-		return fmt.Errorf("a name has no %q", name[i:i+1])
+		return why.Say("a name has no %q", name[i:i+1])
 	}
 	return nil
 }

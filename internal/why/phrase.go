@@ -54,6 +54,10 @@ func Words(text string) Phrase { return Phrase{Text: text} }
 // IsZero says whether there is nothing to say.
 func (p Phrase) IsZero() bool { return p.Form == "" && p.Text == "" }
 
+// Error implements error, in English: what a language's parser has to say of a
+// text is a phrase, so that the one who wrote the text reads it in any language.
+func (p Phrase) Error() string { return p.String() }
+
 // String says the phrase in English.
 func (p Phrase) String() string { return p.In(func(form string) string { return form }) }
 
