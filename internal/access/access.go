@@ -14,7 +14,9 @@
 //
 // What a Subject knows follows from the store: the default versions of the
 // policies attached to the principal and to the groups of the thing that the
-// connection is, and that thing's type and attributes. A change of any of it
+// connection is, and that thing's type and attributes. From the latter two also
+// follows what the broker adds to the messages of an MQTT connection, see
+// [Subject.UserProperties]. A change of any of it
 // reaches every Subject that depends on it before the verb that made it returns;
 // the Subject then loads anew when it is next asked. Policies are compiled once,
 // and Subjects with the same policies share them.
@@ -151,5 +153,7 @@ func (s *Service) RegistryChanged(c registry.Change) {
 		if c.Deleted { // its description and attributes decide nothing
 			s.markGrants(func(g *grants) bool { return contains(g.groups, c.Name) })
 		}
+	case registry.TypeChanged:
+		s.markGrants(func(g *grants) bool { return g.thingType == c.Name })
 	}
 }

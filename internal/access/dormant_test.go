@@ -87,6 +87,8 @@ func TestAConnectSeesWhatIsThere(t *testing.T) {
 		func() {
 			_, _ = b.things.UpdateThing(b.ctx, "lamp-7", registry.ThingUpdate{Attributes: &registry.AttributePatch{Values: map[string]string{"site": "s"}}})
 		},
+		func() { _ = b.propagates(key) },
+		func() { _ = b.propagates(key, site, client) },
 		func() {
 			topic := []string{"topic/x", "topic/y"}[versions%2]
 			if _, err := b.CreatePolicyVersion(b.ctx, "p", allow("iot:Publish", iotARN(topic)), true); err == nil {
@@ -98,7 +100,7 @@ func TestAConnectSeesWhatIsThere(t *testing.T) {
 		connect := func(service *access.Service, client string) (*access.Subject, string) {
 			s, err := service.Open(b.ctx, access.Connection{Principal: byCertificate(c1), MQTT: true, ClientID: client})
 			b.ok(err)
-			said := s.ThingName()
+			said := s.ThingName() + fmt.Sprintf("%s", s.UserProperties())
 			for _, topic := range []string{"x", "y", "north", "s"} {
 				said += fmt.Sprint(" ", s.Allows("iot:Publish", "topic/"+topic))
 			}

@@ -7,16 +7,20 @@ import (
 	"sync/atomic"
 
 	"thingd/internal/policy"
+	"thingd/internal/registry"
 )
 
 // grants is what a Subject may do, shared by all Subjects that the same policies
-// and groups grant it to.
+// and groups grant it to and whose things have the same type.
 type grants struct {
-	key      string
-	set      *policy.Set
-	policies []string // names, for changes
-	groups   []string // names of the thing's groups and all above them, for changes
-	things   bool     // some policy asks for more of the thing than its name
+	key       string
+	set       *policy.Set
+	policies  []string // names, for changes
+	groups    []string // names of the thing's groups and all above them, for changes
+	thingType string   // of an MQTT connection's thing, for changes; "" for none
+	things    bool     // some policy, or the type, asks for more of the thing than its name
+
+	propagating []registry.PropagatingAttribute // of the thing type
 
 	// moved is 0 until something that these grants follow from changes. From then
 	// on they are stale for good.

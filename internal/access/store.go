@@ -47,6 +47,7 @@ type Tx interface {
 	LinksOfPrincipal(principal string, exclusive *bool, after string, limit int) ([]registry.Link, error)
 	Memberships(thing string) ([]registry.Membership, error)
 	ThingGroup(name string) (registry.ThingGroup, bool, error)
+	ThingType(name string) (registry.ThingType, bool, error)
 }
 
 // VersionID counts the versions of a policy, from 1. AWS shows it as a decimal

@@ -212,7 +212,7 @@ func (s *Subject) read(ctx context.Context) (*state, error) {
 			return st, nil
 		}
 		if try == readMax { // right for this question, stale for the next
-			st.seen = seen - 1
+			raise(&s.moved, s.service.clock.Add(1))
 			return st, nil
 		}
 		s.service.live.release(st.grants)
@@ -230,7 +230,7 @@ func (s *Subject) readOnce(ctx context.Context) (*state, error) {
 		if st.thing, st.isThing, st.anyClaim, err = s.conn.thing(tx); err != nil {
 			return err
 		}
-		st.grants, err = s.service.grantsOf(tx, &s.conn, st.thing.Name)
+		st.grants, err = s.service.grantsOf(tx, &s.conn, st.thing)
 		return err
 	})
 	if err != nil {
@@ -242,16 +242,16 @@ func (s *Subject) readOnce(ctx context.Context) (*state, error) {
 	return st, nil
 }
 
-// grantsOf collects the grants of a connection that is the thing of this name, ""
-// for none.
-func (s *Service) grantsOf(tx Tx, c *Connection, thing string) (*grants, error) {
+// grantsOf collects the grants of a connection that is this thing; the zero Thing is
+// none.
+func (s *Service) grantsOf(tx Tx, c *Connection, thing registry.Thing) (*grants, error) {
 	if c.Decider != nil {
 		return s.newGrants(tx, nil, nil)
 	}
 	var groups []string
-	if thing != "" {
+	if thing.Name != "" {
 		var err error
-		if groups, err = groupsOf(tx, thing); err != nil {
+		if groups, err = groupsOf(tx, thing.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -259,7 +259,11 @@ func (s *Service) grantsOf(tx Tx, c *Connection, thing string) (*grants, error) 
 	if err != nil {
 		return nil, err
 	}
-	return s.newGrants(tx, attached, groups)
+	g, err := s.newGrants(tx, attached, groups)
+	if err != nil || !c.MQTT || thing.Type == "" {
+		return g, err
+	}
+	return g, g.propagate(tx, thing.Type)
 }
 
 // nothing grants nothing.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"thingd/internal/message"
 	"thingd/internal/mqtt"
 	"thingd/internal/policy"
 	"thingd/internal/why"
@@ -87,6 +88,9 @@ type Rights interface {
 	Generation() uint64
 	// ThingName is the registry's thing behind the connection; "" without one.
 	ThingName() string
+	// UserProperties are added to every message that the connection publishes. They
+	// are other ones only when Generation has moved.
+	UserProperties() []message.UserProperty
 	// Close ends the use of the rights.
 	Close()
 }

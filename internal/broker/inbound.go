@@ -256,6 +256,9 @@ func (c *conn) message(p *mqtt.Publish, r *route, now time.Time) Message {
 		m.Properties = &p.Properties
 		m.Expires = c.b.Limits.Expires(p.Properties, now)
 	}
+	if len(r.adds) > 0 {
+		m.Properties = add(&p.Properties, r.adds)
+	}
 	if len(r.handlers) > 0 {
 		m.Origin.SourceIP = c.peer.Remote.Addr().String()
 		m.Origin.TraceID = c.b.NewID()
@@ -264,6 +267,15 @@ func (c *conn) message(p *mqtt.Publish, r *route, now time.Time) Message {
 		}
 	}
 	return m
+}
+
+// add appends the user properties that the server adds to a message, whatever version
+// of MQTT it came by. One that the client gave the same name stays, and stands before
+// them. They do not count against Limits.UserPropertiesBytes: a device can do nothing
+// about what its thing type says, and must not be cut off for it.
+func add(p *mqtt.MessageProperties, all []message.UserProperty) *mqtt.MessageProperties {
+	p.UserProperties = append(p.UserProperties, all...)
+	return p
 }
 
 // Expires gives when a message is too old. AWS makes an interval of 0 one

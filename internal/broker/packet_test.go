@@ -267,12 +267,19 @@ func propertiesOf(w *words) (p mqtt.MessageProperties) {
 		}
 	}
 	if users, ok := w.text("user"); ok {
-		for pair := range strings.SplitSeq(users, ",") {
-			name, value, _ := strings.Cut(pair, ":")
-			p.UserProperties = append(p.UserProperties, mqtt.UserPropertyBytes{Name: []byte(name), Value: []byte(value)})
-		}
+		p.UserProperties = userProperties(users)
 	}
 	return p
+}
+
+// userProperties reads name:value,….
+func userProperties(text string) (all []mqtt.UserPropertyBytes) {
+	for pair := range strings.SplitSeq(text, ",") {
+		if name, value, ok := strings.Cut(pair, ":"); ok {
+			all = append(all, mqtt.UserPropertyBytes{Name: []byte(name), Value: []byte(value)})
+		}
+	}
+	return all
 }
 
 func ackPacket(w *words) mqtt.Ack {

@@ -25,6 +25,8 @@ type route struct {
 	retain  permission
 	treeGen uint64
 	ownGen  uint64 // of the publisher's rights
+
+	adds []message.UserProperty // to what this connection publishes here
 }
 
 // target is a session that gets a route's messages, once, however many of its
@@ -67,6 +69,7 @@ func (c *conn) routeFor(name []byte) *route {
 	r := c.b.route(string(name))
 	r.ownGen = c.rights.Generation()
 	r.refused = c.mayPublish(r.name)
+	r.adds = c.rights.UserProperties()
 	if len(c.routes) >= routesKept {
 		clear(c.routes)
 	}

@@ -39,6 +39,7 @@ var serverVerbs = map[string]func(p *play, w *words) error{
 	"crash":      func(p *play, _ *words) error { return p.again(p.crashed) },
 	"deny":       func(p *play, w *words) error { return p.permit(w, false) },
 	"allow":      func(p *play, w *words) error { return p.permit(w, true) },
+	"adds":       (*play).adds,
 	"bar":        (*play).bar,
 	"lapse":      (*play).lapse,
 	"until":      (*play).until,
@@ -447,6 +448,13 @@ func (p *play) permit(w *words, allowed bool) error {
 	return w.unknown()
 }
 
+// adds settles the user properties that the server adds to what a client publishes.
+func (p *play) adds(w *words) error {
+	id, all := w.shift(), userProperties(w.shift())
+	p.guard.change(func() { p.guard.adds[id] = all })
+	return w.unknown()
+}
+
 func (p *play) bar(w *words) error {
 	id := w.shift()
 	p.guard.change(func() { p.guard.barred[id] = true })
@@ -662,9 +670,25 @@ func (p *play) handled(w *words) error {
 		if err == nil && string(m.Payload) != payload {
 			err = fmt.Errorf("the payload is %q", m.Payload)
 		}
-		return err
+		return errors.Join(err, hasUserProperties(m, w))
 	}
 	return fmt.Errorf("nobody handles %s", topic)
+}
+
+// hasUserProperties compares those of a message, where the script says which.
+func hasUserProperties(m broker.Message, w *words) error {
+	text, ok := w.text("user")
+	if !ok {
+		return nil
+	}
+	var have []mqtt.UserPropertyBytes
+	if m.Properties != nil {
+		have = m.Properties.UserProperties
+	}
+	if diff := cmp.Diff(userProperties(text), have); diff != "" {
+		return fmt.Errorf("the user properties (-want +got):\n%s", diff)
+	}
+	return nil
 }
 
 // disconnect calls DeleteConnection.

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"thingd/internal/message"
@@ -25,6 +26,7 @@ type will struct {
 	clientID string
 	id       string // of the connection's
 	message  Message
+	own      *mqtt.MessageProperties // as the client gave them; nil for none
 	delay    time.Duration
 	due      time.Time // zero while the client is connected
 
@@ -43,10 +45,28 @@ func (c *conn) willOf(p *mqtt.Connect) *will {
 		Topic: w.Topic, Payload: w.Payload, QoS: w.QoS, Retain: w.Retain,
 		Origin: message.Origin{Kind: message.FromWill, ClientID: c.clientID, Principal: c.principal.ID, TraceID: id},
 	}
+	made := &will{clientID: c.clientID, id: id, message: m, delay: w.Delay}
 	if c.version == mqtt.V5 {
-		m.Properties = &w.Properties
+		made.own = &w.Properties
 	}
-	return &will{clientID: c.clientID, id: id, message: m, delay: w.Delay}
+	made.dress(c.rights.UserProperties())
+	return made
+}
+
+// dress adds user properties of the server's to the client's. A will has those of
+// CONNECT in the store, for the case that the server does not see the connection end,
+// and gets those of the end otherwise.
+func (w *will) dress(adds []message.UserProperty) {
+	w.message.Properties = w.own
+	if len(adds) == 0 {
+		return
+	}
+	var p mqtt.MessageProperties
+	if w.own != nil {
+		p = *w.own
+	}
+	p.UserProperties = slices.Clip(p.UserProperties) // the client's stay as they are
+	w.message.Properties = add(&p, adds)
 }
 
 func (w *will) stored() StoredWill {
@@ -89,8 +109,11 @@ func (w *will) delayUntilEnd(now time.Time, expiry time.Duration) {
 // its delay, or forgets it.
 func (b *Broker) publishWill(c *conn, e ending, expiry time.Duration) {
 	w := c.will
+	if w == nil {
+		return
+	}
+	w.dress(c.rights.UserProperties())
 	switch {
-	case w == nil:
 	case !e.withWill():
 		b.dropWill(w)
 	case w.delay > 0 && expiry > 0:

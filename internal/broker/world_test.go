@@ -250,11 +250,15 @@ type guard struct {
 	barred  map[string]bool // client IDs that Admit refuses
 	lapsed  map[string]bool // client IDs that are withdrawn while they connect
 	until   map[string]time.Time
+	adds    map[string][]message.UserProperty // to what a client ID publishes
 	changes atomic.Uint64
 }
 
 func newGuard() *guard {
-	return &guard{denied: map[string]bool{}, barred: map[string]bool{}, lapsed: map[string]bool{}, until: map[string]time.Time{}}
+	return &guard{
+		denied: map[string]bool{}, barred: map[string]bool{}, lapsed: map[string]bool{},
+		until: map[string]time.Time{}, adds: map[string][]message.UserProperty{},
+	}
 }
 
 // Admit implements broker.Guard.
@@ -300,6 +304,13 @@ func (r *rights) Generation() uint64 { return r.guard.changes.Load() }
 
 // ThingName implements broker.Rights.
 func (r *rights) ThingName() string { return "" }
+
+// UserProperties implements broker.Rights.
+func (r *rights) UserProperties() []message.UserProperty {
+	r.guard.mu.Lock()
+	defer r.guard.mu.Unlock()
+	return r.guard.adds[r.clientID]
+}
 
 // Close implements broker.Rights.
 func (r *rights) Close() {}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"thingd/internal/message"
 	"thingd/internal/policy"
 	"thingd/internal/why"
 )
@@ -70,6 +71,9 @@ func (r *Rights) Generation() uint64 { return r.service.Generation() }
 
 // ThingName is "": no thing stands behind an access key.
 func (r *Rights) ThingName() string { return "" }
+
+// UserProperties are none, for the same reason.
+func (r *Rights) UserProperties() []message.UserProperty { return nil }
 
 // Close ends the use of the rights.
 func (r *Rights) Close() {}
