@@ -147,8 +147,26 @@ func (s *Service) typeEvent(w *work, operation string, t ThingType) {
 		"isDeprecated":         t.IsDeprecated(),
 		"deprecationDate":      deprecated,
 		"searchableAttributes": searchable,
-		"description":          t.Properties.Description,
+		// AWS's own library for Lambda refuses an event without it.
+		"propagatingAttributes": propagatingMembers(t.Properties.Propagating),
+		"description":           t.Properties.Description,
 	})
+}
+
+// propagatingMembers writes propagating attributes as the API does: of the two sources
+// the one that there is.
+func propagatingMembers(all []PropagatingAttribute) []map[string]string {
+	members := []map[string]string{}
+	for _, a := range all {
+		one := map[string]string{"userPropertyKey": a.UserPropertyKey}
+		if a.ThingAttribute != "" {
+			one["thingAttribute"] = a.ThingAttribute
+		} else {
+			one["connectionAttribute"] = a.ConnectionAttribute
+		}
+		members = append(members, one)
+	}
+	return members
 }
 
 // typeAssociationEvents says that a thing lost or gained a type; the zero Thing

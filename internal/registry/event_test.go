@@ -130,3 +130,36 @@ func TestEventConfigurations(t *testing.T) {
 	same(t, true, on)
 	b.want(b.UpdateEventConfigurations(b.ctx, map[registry.EventType]bool{"X": true}), fault.CodeInvalidRequest, `event type "X" is not known`)
 }
+
+// The event of a thing type has all its properties, and every change of them is one.
+func TestThingTypeEvents(t *testing.T) {
+	b := newBench(t)
+	b.ok(b.UpdateEventConfigurations(b.ctx, map[registry.EventType]bool{registry.EventThingType: true}))
+	made, err := b.CreateThingType(b.ctx, "Pump", registry.TypeProperties{Description: "a pump"}, nil)
+	b.ok(err)
+	b.ok(b.UpdateThingType(b.ctx, "Pump", registry.TypeUpdate{Propagating: &[]registry.PropagatingAttribute{
+		{UserPropertyKey: "site", ThingAttribute: "Site"},
+		{UserPropertyKey: "iot:ClientId", ConnectionAttribute: registry.ConnectionClientID},
+	}}))
+	b.ok(b.UpdateThingType(b.ctx, "Pump", registry.TypeUpdate{Propagating: &[]registry.PropagatingAttribute{}}))
+	var got []map[string]any
+	for _, m := range b.published {
+		var body map[string]any
+		b.ok(json.Unmarshal(m.Payload, &body))
+		delete(body, "eventId")
+		got = append(got, body)
+	}
+	event := func(operation string, propagating ...any) map[string]any {
+		return map[string]any{
+			"eventType": "THING_TYPE_EVENT", "operation": operation, "timestamp": float64(b.now.UnixMilli()), "accountId": "111122223333",
+			"thingTypeId": made.ID, "thingTypeName": "Pump", "isDeprecated": false, "deprecationDate": nil,
+			"searchableAttributes": []any{}, "propagatingAttributes": append([]any{}, propagating...), "description": "a pump",
+		}
+	}
+	same(t, []map[string]any{
+		event("CREATED"),
+		event("UPDATED", map[string]any{"userPropertyKey": "site", "thingAttribute": "Site"},
+			map[string]any{"userPropertyKey": "iot:ClientId", "connectionAttribute": "iot:ClientId"}),
+		event("UPDATED"),
+	}, got)
+}
