@@ -19,19 +19,23 @@ const uploadMax = 5 << 30
 // viewMax bounds the object that is shown as text, bytes.
 const viewMax = 256 << 10
 
-// bucketsPage is the list of buckets.
-type bucketsPage struct{ Buckets []bucket }
+// bucketsPage is a part of the list of buckets.
+type bucketsPage struct {
+	bucketList
+	First bool
+}
 
 func (v *visit) buckets() error {
 	client, err := v.s3()
 	if err != nil {
 		return err
 	}
-	list, err := client.buckets()
+	token := v.query("token")
+	list, err := client.buckets(token, bucketsSize)
 	if err != nil {
 		return err
 	}
-	return v.render("buckets", bucketsPage{list})
+	return v.render("buckets", bucketsPage{list, token == ""})
 }
 
 // bucketForm is the form of a new bucket.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,12 +16,33 @@ import (
 	"thingd/internal/mqtt"
 )
 
+// integrationsPage is a part of the list of integrations.
+type integrationsPage struct {
+	Integrations []bridge.View
+	Next         string
+	First        bool
+}
+
+const integrationsSize = 25 // of a page
+
 func (v *visit) integrations() error {
 	if err := v.may("thingd:ListIntegrations", "*"); err != nil {
 		return err
 	}
-	return v.render("integrations", v.Bridge.All())
+	after := v.query("token")
+	page := integrationsPage{Integrations: v.Bridge.All(), First: after == ""}
+	page.Integrations = slices.DeleteFunc(page.Integrations, func(i bridge.View) bool { return after != "" && orderOf(i) <= after })
+	if len(page.Integrations) > integrationsSize {
+		page.Integrations = page.Integrations[:integrationsSize]
+		page.Next = orderOf(page.Integrations[integrationsSize-1])
+	}
+	return v.render("integrations", page)
 }
+
+// orderOf is what integrations are ordered by: the name, which several may have,
+// and the ID.
+func orderOf(i bridge.View) string { return i.Name + "\x00" + i.ID }
+
 
 // integrationForm is the form of an integration, as it was filled in.
 type integrationForm struct {

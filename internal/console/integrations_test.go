@@ -1,8 +1,10 @@
 package console
 
 import (
+	"html"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,6 +25,32 @@ func sakura(change ...string) url.Values {
 		form.Set(change[i], change[i+1])
 	}
 	return form
+}
+
+// Integrations may have one name, and come in the order of the names.
+func TestTheListOfIntegrationsHasPages(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	var all []string
+	for i := range integrationsSize + 2 {
+		made, err := h.Bridge.Create(t.Context(), bridge.Integration{Name: "same", Host: "localhost", Port: 1, Prefix: "p" + strconv.Itoa(i)})
+		must(t, err)
+		all = append(all, made.ID)
+	}
+	body := b.get(t, "/console/integrations", http.StatusOK)
+	has(t, body, `id="live" hx-get="/console/integrations"`)
+	address := nextPage(body, "/console/integrations")
+	second := b.get(t, address, http.StatusOK)
+	has(t, html.UnescapeString(second), `id="live" hx-get="`+address+`"`, `href="/console/integrations?"`)
+	if next := nextPage(second, "/console/integrations"); next != "" {
+		t.Errorf("behind the last page is %s", next)
+	}
+	for _, id := range all {
+		row := `<a href="/console/integrations/` + id + `">`
+		if n := strings.Count(body, row) + strings.Count(second, row); n != 1 {
+			t.Errorf("integration %s stands on %d pages", id, n)
+		}
+	}
 }
 
 func TestAnIntegrationIsMadeSavedAndDeleted(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -147,13 +148,24 @@ type bucket struct {
 	Created time.Time `xml:"CreationDate"`
 }
 
-// buckets lists all buckets (ListBuckets).
-func (c s3) buckets() ([]bucket, error) {
-	var list struct {
-		Buckets []bucket `xml:"Buckets>Bucket"`
+// bucketList is a part of the list of buckets (ListBuckets).
+type bucketList struct {
+	Buckets []bucket `xml:"Buckets>Bucket"`
+	Next    string   `xml:"ContinuationToken"`
+}
+
+const (
+	bucketsSize = 50    // of a page
+	bucketsMax  = 10000 // that S3 lists at once
+)
+
+// buckets lists at most so many buckets, those behind a token.
+func (c s3) buckets(token string, most int) (list bucketList, err error) {
+	query := url.Values{"max-buckets": {strconv.Itoa(most)}}
+	if token != "" {
+		query.Set("continuation-token", token)
 	}
-	err := c.decode(s3Request{method: http.MethodGet}, &list)
-	return list.Buckets, err
+	return list, c.decode(s3Request{method: http.MethodGet, query: query}, &list)
 }
 
 // createBucket makes a bucket with all defaults.
@@ -189,7 +201,7 @@ const objectsSize = 100 // of a page
 // list lists what lies in a folder of a bucket.
 func (c s3) list(bucket, prefix, token string) (listing, error) {
 	query := url.Values{
-		"list-type": {"2"}, "delimiter": {"/"}, "prefix": {prefix}, "max-keys": {fmt.Sprint(objectsSize)}, "encoding-type": {"url"},
+		"list-type": {"2"}, "delimiter": {"/"}, "prefix": {prefix}, "max-keys": {strconv.Itoa(objectsSize)}, "encoding-type": {"url"},
 	}
 	if token != "" {
 		query.Set("continuation-token", token)

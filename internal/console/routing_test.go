@@ -2,6 +2,8 @@ package console
 
 import (
 	"encoding/json"
+	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thingd/internal/aws/iot"
+	"thingd/internal/aws/sigv4"
 	"thingd/internal/fault"
 	"thingd/internal/iam"
 	"thingd/internal/rules"
@@ -274,14 +277,48 @@ func TestObjectsAreUploadedShownAndDeleted(t *testing.T) {
 	b.get(t, "/console/buckets/plants", http.StatusNotFound)
 }
 
+// nextPage gives the address of the next page of a list; "" where there is none.
+func nextPage(body, path string) string {
+	_, next, found := strings.Cut(body, `href="`+path+`?token=`)
+	if !found {
+		return ""
+	}
+	token, _, _ := strings.Cut(next, `"`)
+	return path + "?token=" + html.UnescapeString(token)
+}
+
+func TestTheListOfBucketsHasPages(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	client := h.rootS3(t)
+	for i := range bucketsSize + 1 {
+		must(t, client.createBucket(fmt.Sprintf("bucket-%03d", i)))
+	}
+	body := b.get(t, "/console/buckets", http.StatusOK)
+	has(t, body, "bucket-000", fmt.Sprintf("bucket-%03d", bucketsSize-1))
+	lacks(t, body, fmt.Sprintf("bucket-%03d", bucketsSize))
+	second := b.get(t, nextPage(body, "/console/buckets"), http.StatusOK)
+	has(t, second, fmt.Sprintf("bucket-%03d", bucketsSize), `href="/console/buckets?"`)
+	lacks(t, second, "bucket-000")
+	if next := nextPage(second, "/console/buckets"); next != "" {
+		t.Errorf("behind the last page is %s", next)
+	}
+}
+
+// rootS3 speaks to the S3 with the root's access key.
+func (h *house) rootS3(t *testing.T) s3 {
+	t.Helper()
+	root, err := h.IAM.RootKey(t.Context())
+	must(t, err)
+	v := &visit{Console: h.Console, r: httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)}
+	return s3{v, sigv4.Credentials{AccessKeyID: root.ID, SecretAccessKey: root.Secret}}
+}
+
 func TestABucketHasPages(t *testing.T) {
 	h := open(t)
 	b := h.root(t)
 	b.post(t, "/console/buckets", url.Values{"name": {"many"}}, http.StatusOK)
-	client := s3{v: &visit{Console: h.Console, r: httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)}}
-	root, err := h.IAM.RootKey(t.Context())
-	must(t, err)
-	client.key.AccessKeyID, client.key.SecretAccessKey = root.ID, root.Secret
+	client := h.rootS3(t)
 	for i := range objectsSize + 1 {
 		must(t, client.put("many", "k"+string(rune('a'+i/26))+string(rune('a'+i%26)), "", strings.NewReader("x"), 1))
 	}
@@ -289,12 +326,7 @@ func TestABucketHasPages(t *testing.T) {
 	if n := strings.Count(body, "/object?key="); n != objectsSize {
 		t.Errorf("the first page has %d objects", n)
 	}
-	_, next, found := strings.Cut(body, `href="/console/buckets/many?token=`)
-	if !found {
-		t.Fatalf("there is no next page:\n%s", body)
-	}
-	next, _, _ = strings.Cut(next, `"`)
-	if n := strings.Count(b.get(t, "/console/buckets/many?token="+next, http.StatusOK), "/object?key="); n != 1 {
+	if n := strings.Count(b.get(t, nextPage(body, "/console/buckets/many"), http.StatusOK), "/object?key="); n != 1 {
 		t.Errorf("the second page has %d objects", n)
 	}
 }

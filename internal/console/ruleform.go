@@ -171,12 +171,12 @@ func (v *visit) fillBuckets(form *ruleForm) error {
 	if err != nil {
 		return err
 	}
-	list, err := client.buckets()
+	list, err := client.buckets("", bucketsMax)
 	if fault.Is(err, fault.CodeForbidden) {
 		return nil
 	}
 	form.AllBuckets = true
-	for _, one := range list {
+	for _, one := range list.Buckets {
 		form.Buckets = append(form.Buckets, one.Name)
 	}
 	return err

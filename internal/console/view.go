@@ -88,6 +88,9 @@ func (v *view) Who() string {
 // Here is the address and port of this door, as the browser wrote it.
 func (v *view) Here() string { return v.r.Host }
 
+// Address is the page's own, at which it looks again.
+func (v *view) Address() string { return v.r.URL.RequestURI() }
+
 // Port is the first TLS door's.
 func (v *view) Port() int { return (*v.ports.Load())[0] }
 
