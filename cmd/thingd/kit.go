@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"thingd/internal/arn"
@@ -19,7 +20,7 @@ import (
 type kitCommand struct {
 	dataFlag
 	Thing string `arg:"" help:"Name of the thing; it is created if it does not exist."`
-	SDK   string `name:"sdk" default:"python" enum:"python,node,shell,arduino" help:"What the sample is written for: ${enum}."`
+	SDK   string `name:"sdk" default:"python" enum:"python,node,shell,python-windows,node-windows,arduino" help:"What the sample is written for: ${enum}."`
 	Host  string `placeholder:"NAME" help:"Name or address by which the device reaches the server, if not the one that the server was started with."`
 	Out   string `default:"." placeholder:"DIR" help:"Folder for connect_device_package.zip."`
 }
@@ -56,8 +57,8 @@ func (c *kitCommand) Run(ctx context.Context) error {
 
 // howToRun says what to do with a kit.
 func howToRun(sample kit.Sample) string {
-	if sample.Runs() {
-		return fmt.Sprintf("On the device:\n  unzip %s\n  chmod +x start.sh\n  ./start.sh\n", kit.FileName)
+	if commands := sample.Commands(); commands != nil {
+		return "On the device:\n  " + strings.Join(commands, "\n  ") + "\n"
 	}
 	return "Unpack it, open connect_device/connect_device.ino\n" +
 		"in the Arduino IDE, put your Wi-Fi into secrets.h, and upload it to the board.\n"

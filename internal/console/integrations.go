@@ -43,7 +43,6 @@ func (v *visit) integrations() error {
 // and the ID.
 func orderOf(i bridge.View) string { return i.Name + "\x00" + i.ID }
 
-
 // integrationForm is the form of an integration, as it was filled in.
 type integrationForm struct {
 	ID                              string // "" for a new one

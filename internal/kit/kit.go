@@ -86,12 +86,21 @@ func (k Kit) entries() ([]file, error) {
 // may trust.
 func (k Kit) identity() []file {
 	return []file{
-		{k.Thing + ".cert.pem", k.Certificate, 0o644},
-		{k.Thing + ".public.key", k.PublicKey, 0o644},
-		{k.Thing + ".private.key", k.PrivateKey, 0o600},
-		{PolicyName(k.Thing), k.Policy, 0o644},
+		{k.FileThing() + ".cert.pem", k.Certificate, 0o644},
+		{k.FileThing() + ".public.key", k.PublicKey, 0o644},
+		{k.FileThing() + ".private.key", k.PrivateKey, 0o600},
+		{PolicyName(k.FileThing()), k.Policy, 0o644},
 		{"root-CA.crt", k.RootCA, 0o644},
 	}
+}
+
+// FileThing is the thing's name as files are named: those of Windows have no
+// colons.
+func (k Kit) FileThing() string {
+	if k.Sample.Platform == Windows {
+		return strings.ReplaceAll(k.Thing, ":", "_")
+	}
+	return k.Thing
 }
 
 // sampleText reads a file of a sample, with what is known of the kit filled in.
