@@ -46,7 +46,7 @@ var floors = map[string][]string{
 	// First floor: nouns. Beside languages only the neighbours named here.
 	"lease":                 {},
 	"registry":              {languages},
-	"pki":                   {languages},
+	"pki":                   {languages, "lease"},
 	"iam":                   {languages},
 	"access":                {languages, "registry"},
 	"credentials":           {languages, "access", "iam", "registry"},

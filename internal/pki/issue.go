@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"thingd/internal/fault"
+	"thingd/internal/lease"
 )
 
 // Order says how a certificate is to be issued. The zero value is an INACTIVE
@@ -27,6 +28,10 @@ type Order struct {
 	// the certificate is kept, the note is of a certificate that nobody has. An
 	// error keeps the certificate from coming into being. nil: nobody needs to know.
 	Before func(context.Context, CertificateID) error
+
+	// Fence is the lease under which the certificate is wanted: it does not come
+	// into being where another server has taken that (lease.ErrLost). nil: none.
+	Fence *lease.Held
 }
 
 // KeyPair is a key that we made for a device. It is told once and not kept.
@@ -133,6 +138,11 @@ func (s *Service) keep(ctx context.Context, leaf *x509.Certificate, text string,
 		}
 	}
 	return cert, s.store.Update(ctx, func(tx Tx) error {
+		if o.Fence != nil {
+			if err := o.Fence.Check(tx); err != nil {
+				return err
+			}
+		}
 		if err := s.untaken(tx, cert.ID); err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package pki
 import (
 	"context"
 	"time"
+
+	"thingd/internal/lease"
 )
 
 // Store is what pki asks of a database, for one account.
@@ -16,6 +18,8 @@ type Store interface {
 
 // Tx is one transaction: rows in, rows out, no rules.
 type Tx interface {
+	lease.Tx
+
 	// In is the same transaction on another account's rows, for transfers.
 	In(account string) Tx
 

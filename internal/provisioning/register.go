@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thingd/internal/fault"
+	"thingd/internal/lease"
 	"thingd/internal/pki"
 	"thingd/internal/provisioning/template"
 	"thingd/internal/registry"
@@ -49,6 +50,9 @@ type attempt struct {
 	Before pki.CertificateID
 	// Note hears of the certificate that this attempt is about to make.
 	Note func(context.Context, pki.CertificateID) error
+	// Held is the lease of whoever comes back. Without it no certificate is made
+	// any more, and nothing taken back: another server goes on with the plan.
+	Held *lease.Held
 }
 
 // undertaking is one plan on its way.
@@ -86,6 +90,9 @@ func (s *Service) carryOut(ctx context.Context, plan template.Plan, try attempt)
 const takeBackTimeout = 10 * time.Second
 
 func (u *undertaking) takeBack(ctx context.Context) {
+	if u.lost(ctx) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
 	defer cancel()
 	for _, undo := range slices.Backward(u.back) {
@@ -93,6 +100,15 @@ func (u *undertaking) takeBack(ctx context.Context) {
 			u.log.Warn("a failed registration could not be taken back wholly", "thing", u.done.Thing, "certificate", u.cert.ID, "error", err)
 		}
 	}
+}
+
+// lost says whether the plan is another server's now.
+func (u *undertaking) lost(ctx context.Context) bool {
+	if u.try.Held == nil {
+		return false
+	}
+	err := u.store.View(context.WithoutCancel(ctx), func(tx Tx) error { return u.try.Held.Check(tx) })
+	return errors.Is(err, lease.ErrLost) || errors.Is(context.Cause(ctx), lease.ErrLost)
 }
 
 func (u *undertaking) orElse(undo func(context.Context) error) { u.back = append(u.back, undo) }
@@ -149,7 +165,7 @@ func (u *undertaking) issue(ctx context.Context, request string) (pki.Certificat
 			return cert, err
 		}
 	}
-	return u.pki.CreateFromCSR(ctx, request, pki.Order{Status: pki.Inactive, Before: u.try.Note})
+	return u.pki.CreateFromCSR(ctx, request, pki.Order{Status: pki.Inactive, Before: u.try.Note, Fence: u.try.Held})
 }
 
 // registerCertificate registers a certificate under its CA, unless it is

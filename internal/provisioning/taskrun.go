@@ -180,6 +180,10 @@ func (r *run) one(ctx context.Context, l line) {
 	if ctx.Err() != nil && err != nil {
 		return // not the device's fault; the report has the lines that were tried
 	}
+	if errors.Is(err, lease.ErrLost) {
+		r.stop(err)
+		return
+	}
 	outcome := r.outcome(l, done, err)
 	if err := r.keepOutcome(ctx, r.held, r.task.ID, outcome); err != nil {
 		r.stop(fmt.Errorf("the outcome of line %d cannot be kept: %w", l.number, err))
@@ -231,7 +235,7 @@ func (r *run) register(ctx context.Context, l line) (Registered, error) {
 		return Registered{}, err
 	}
 	return r.carryOut(ctx, plan, attempt{
-		Before: pki.CertificateID(l.before.Text),
+		Before: pki.CertificateID(l.before.Text), Held: r.held,
 		Note: func(ctx context.Context, id pki.CertificateID) error {
 			return r.keepOutcome(ctx, r.held, r.task.ID, Outcome{Line: l.number, State: Begun, Text: string(id)})
 		},

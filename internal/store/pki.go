@@ -21,23 +21,21 @@ func (db *DB) PKI(account string) *PKI { return &PKI{db, account} }
 
 // View runs fn on a snapshot.
 func (p *PKI) View(ctx context.Context, fn func(pki.Tx) error) error {
-	return p.db.View(ctx, func(tx *Tx) error { return fn(pkiTx{tx, p.account}) })
+	return p.db.View(ctx, func(tx *Tx) error { return fn(pkiTx{leaseTx{tx, p.account}}) })
 }
 
 // Update runs fn in a write transaction.
 func (p *PKI) Update(ctx context.Context, fn func(pki.Tx) error) error {
-	return p.db.Update(ctx, func(tx *Tx) error { return fn(pkiTx{tx, p.account}) })
+	return p.db.Update(ctx, func(tx *Tx) error { return fn(pkiTx{leaseTx{tx, p.account}}) })
 }
 
 // pkiTx is one transaction of an account; pki_cas.go has the rest of it.
-type pkiTx struct {
-	tx      *Tx
-	account string
-}
+// Its account is that of its leases.
+type pkiTx struct{ leaseTx }
 
 var _ pki.Tx = pkiTx{}
 
-func (p pkiTx) In(account string) pki.Tx { return pkiTx{p.tx, account} }
+func (p pkiTx) In(account string) pki.Tx { return pkiTx{leaseTx{p.tx, account}} }
 
 const certificateColumns = "id, status, pem, ca, mode, previous_owner, created_at, modified_at, version, " +
 	"generation, not_before, not_after, claim, transfer"

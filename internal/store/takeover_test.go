@@ -34,10 +34,12 @@ import (
 // a clock.
 type node struct {
 	*provisioning.Service
+	cell     *cell
 	db       *DB
 	leases   *lease.Service
 	registry *registry.Service
 	pki      *pki.Service
+	access   *access.Service
 }
 
 // cell is the nodes' common world.
@@ -55,25 +57,36 @@ func (c *cell) now() time.Time {
 var cellScope = arn.Scope{Region: "us-east-1", Account: "111122223333"}
 
 // node opens another server on the database at address.
-func (c *cell) node(name, address string) *node {
+func (c *cell) node(name, address string, change ...func(*node)) *node {
 	c.t.Helper()
 	db, err := Open(context.Background(), address, quiet())
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	account := cellScope.Account
-	n := &node{db: db}
-	n.registry = registry.New(registry.Config{Store: db.Registry(account), Scope: cellScope, Now: c.now})
-	rights := access.New(access.Config{Store: db.Access(account), Scope: cellScope, Now: c.now, Log: quiet()})
-	n.pki = pki.New(pki.Config{Store: db.PKI(account), Scope: cellScope, Issuer: c.ca, Now: c.now})
+	n := &node{cell: c, db: db}
+	n.registry = n.newRegistry(db.Registry(account))
+	n.access = access.New(access.Config{Store: db.Access(account), Scope: cellScope, Now: c.now, Log: quiet()})
+	n.pki = n.newPKI(db.PKI(account))
+	for _, f := range change {
+		f(n)
+	}
 	n.leases = lease.New(lease.Config{Store: db.Leases(account), Holder: name, Now: c.now, Every: time.Hour, Log: quiet()})
 	n.Service = provisioning.New(provisioning.Config{Store: db.Provisioning(account), Scope: cellScope, Registry: n.registry, PKI: n.pki,
-		Access: rights, Objects: c.files, Leases: n.leases, Now: c.now, Log: quiet()})
+		Access: n.access, Objects: c.files, Leases: n.leases, Now: c.now, Log: quiet()})
 	c.t.Cleanup(func() {
 		_ = n.Close(context.Background())
 		_ = db.Close()
 	})
 	return n
+}
+
+func (n *node) newPKI(s pki.Store) *pki.Service {
+	return pki.New(pki.Config{Store: s, Scope: cellScope, Issuer: n.cell.ca, Now: n.cell.now})
+}
+
+func (n *node) newRegistry(s registry.Store) *registry.Service {
+	return registry.New(registry.Config{Store: s, Scope: cellScope, Now: n.cell.now})
 }
 
 // files are an S3 in memory. The first reader of the input is held after the
@@ -123,6 +136,8 @@ func (h *held) Read([]byte) (int, error) {
 const bulkTemplate = `{"Parameters":{"ThingName":{"Type":"String"},"CSR":{"Type":"String"}},"Resources":{
  "thing":{"Type":"AWS::IoT::Thing","Properties":{"ThingName":{"Ref":"ThingName"}}},
  "certificate":{"Type":"AWS::IoT::Certificate","Properties":{"CertificateSigningRequest":{"Ref":"CSR"}}}}}`
+
+const ownPolicy = `{"Type":"AWS::IoT::Policy","Properties":{"PolicyDocument":{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}}}`
 
 const bulkLines = 40
 
@@ -191,38 +206,149 @@ func takeOver(t *testing.T, ca *pki.Authority, address string, end func(first *n
 	}
 	end(first, task)
 	c.ahead.Add(int64(lease.Life))
-	var got provisioning.Task
-	for !got.Ended() || got.ID == "" { // nobody tells of a task's end, nor of a lease that could not be taken yet
-		if err := second.Resume(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if got, err = second.Task(t.Context(), task.ID); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond)
-	}
-	close(c.files.pass)                                // now the first server sees the other half
-	for errors.Is(err, lease.ErrTaken) || err == nil { // it has no lease to give back, but holds its name until it has let go
-		var again *lease.Held
-		if again, err = first.leases.Take(t.Context(), "registration-task/"+task.ID); err == nil {
-			again.Release(t.Context())
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if got, err = second.Task(t.Context(), task.ID); err != nil || got.Status != provisioning.Completed || got.Successes != bulkLines || got.Failures != 0 {
+	c.through(second, task)
+	close(c.files.pass) // now the first server sees the other half
+	c.letGo(first, task)
+	got, err := second.Task(t.Context(), task.ID)
+	if err != nil || got.Status != provisioning.Completed || got.Successes != bulkLines || got.Failures != 0 {
 		t.Errorf("the task ended as %+v, error %v", got, err)
 	}
 	if n := strings.Count(c.files.reports["thing-registration-tasks/"+task.ID+"/results.ndjson"], "\n"); n != bulkLines {
 		t.Errorf("the report has %d lines", n)
 	}
-	certificates, _, err := second.pki.List(t.Context(), pki.Page{Size: 250})
-	if err != nil || len(certificates) != bulkLines {
-		t.Errorf("%d certificates for %d devices, error %v", len(certificates), bulkLines, err)
+	c.registered(second, bulkLines)
+}
+
+// through lets a server take a task over and waits until it has ended.
+func (c *cell) through(n *node, task provisioning.Task) provisioning.Task {
+	c.t.Helper()
+	for !task.Ended() { // nobody tells of a task's end, nor of a lease that could not be taken yet
+		if err := n.Resume(c.t.Context()); err != nil {
+			c.t.Fatal(err)
+		}
+		var err error
+		if task, err = n.Task(c.t.Context(), task.ID); err != nil {
+			c.t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
 	}
-	things, _, err := second.registry.Things(t.Context(), registry.ThingFilter{}, registry.Page{Size: 250})
-	if err != nil || len(things) != bulkLines {
-		t.Errorf("%d things for %d devices, error %v", len(things), bulkLines, err)
+	return task
+}
+
+// letGo waits until a server that lost a task has noticed: it has no lease to give
+// back, but holds its name until then.
+func (c *cell) letGo(n *node, task provisioning.Task) {
+	c.t.Helper()
+	for {
+		again, err := n.leases.Take(c.t.Context(), "registration-task/"+task.ID)
+		if err == nil {
+			again.Release(c.t.Context())
+		}
+		if !errors.Is(err, lease.ErrTaken) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// registered expects a certificate and a thing for each device.
+func (c *cell) registered(n *node, devices int) {
+	c.t.Helper()
+	certificates, _, err := n.pki.List(c.t.Context(), pki.Page{Size: 250})
+	if err != nil || len(certificates) != devices {
+		c.t.Errorf("%d certificates for %d devices, error %v", len(certificates), devices, err)
+	}
+	things, _, err := n.registry.Things(c.t.Context(), registry.ThingFilter{}, registry.Page{Size: 250})
+	if err != nil || len(things) != devices {
+		c.t.Errorf("%d things for %d devices, error %v", len(things), devices, err)
+	}
+}
+
+// frozen lets a server fall asleep in the middle of a line, at one of its writes of
+// one kind, until it may go on.
+type frozen struct {
+	before  atomic.Int64 // writes before that one
+	reached chan struct{}
+	pass    chan struct{}
+}
+
+// here says whether this was where it slept.
+func (f *frozen) here() (slept bool) {
+	if f.before.Add(-1) != -1 {
+		return false
+	}
+	close(f.reached)
+	<-f.pass
+	return true
+}
+
+type (
+	frozenPKI struct {
+		pki.Store
+		*frozen
+	}
+	frozenThings struct {
+		registry.Store
+		*frozen
+	}
+)
+
+func (f frozenPKI) Update(ctx context.Context, fn func(pki.Tx) error) error {
+	f.here()
+	return f.Store.Update(ctx, fn)
+}
+
+// Update finds no connection any more after so long a sleep.
+func (f frozenThings) Update(ctx context.Context, fn func(registry.Tx) error) error {
+	if f.here() {
+		return errors.New("the connection is lost")
+	}
+	return f.Store.Update(ctx, fn)
+}
+
+// TestAServerThatWakesUpInALineChangesNothing: one that slept in the middle of a
+// line, while another server took the task over and went through that line, makes
+// no second certificate of it, and takes nothing from the other.
+func TestAServerThatWakesUpInALineChangesNothing(t *testing.T) {
+	ca, err := pki.OpenAuthority(t.TempDir(), pki.Options{Log: quiet(), Local: func() []string { return []string{"localhost"} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, where := range map[string]func(n *node, f *frozen){
+		"before the certificate": func(n *node, f *frozen) { n.pki = n.newPKI(frozenPKI{n.db.PKI(cellScope.Account), f}) },
+		"before the attachment": func(n *node, f *frozen) {
+			f.before.Store(1) // makes the thing
+			n.registry = n.newRegistry(frozenThings{n.db.Registry(cellScope.Account), f})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachEngineAddress(t, func(t *testing.T, address string) {
+				c := &cell{t: t, ca: ca, files: &files{first: true, reports: map[string]string{}}}
+				c.files.input = string(marshal(t, map[string]string{"ThingName": "a", "CSR": request(t)}))
+				sleep := &frozen{reached: make(chan struct{}), pass: make(chan struct{})}
+				first, second := c.node("first", address, func(n *node) { where(n, sleep) }), c.node("second", address)
+				task, err := first.StartTask(t.Context(), strings.Replace(bulkTemplate, `"Resources":{`, `"Resources":{"p":`+ownPolicy+`,`, 1), "b", "in", "r")
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-sleep.reached
+				c.ahead.Add(int64(lease.Life))
+				got := c.through(second, task)
+				close(sleep.pass)
+				c.letGo(first, task)
+				if got.Status != provisioning.Completed || got.Successes != 1 {
+					t.Errorf("the task ended as %+v", got)
+				}
+				c.registered(second, 1)
+				links, _, err := second.registry.ThingPrincipals(t.Context(), "a", nil, registry.Page{})
+				if err != nil || len(links) != 1 {
+					t.Fatalf("the thing has %v, error %v", links, err)
+				}
+				if has, err := second.access.HasPolicies(t.Context(), links[0].Principal); err != nil || !has {
+					t.Errorf("the certificate has no policy any more, error %v", err)
+				}
+			})
+		})
 	}
 }
 
