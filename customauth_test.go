@@ -212,6 +212,50 @@ func TestAuthorizersJudgeRequests(t *testing.T) {
 	}
 }
 
+// A token in an Authorization header is no signature: it is the authorizer's, on
+// requests and on WebSockets, and a device with a certificate may send one too.
+func TestAuthorizersTakeBearerTokens(t *testing.T) {
+	const bearer, named = "Authorization: Bearer to.ken/1==\r\n", "x-amz-customauthorizer-name: auth1\r\n"
+	h, fn := withAuthorizer(t, func(a *authorizer.Authorizer) { a.TokenKeyName = "Authorization" })
+	publish := func(name string, d *device, headers, want string, asked int) {
+		t.Helper()
+		before := fn.asked()
+		head, body := exchange(t, h.dial(t, h.trust(d)), "POST /topics/a/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"+headers+"\r\nhi")
+		if !strings.HasPrefix(head, "HTTP/1.1 "+want) || fn.asked()-before != asked {
+			t.Errorf("%s: the function was asked %d times, the answer is %s\n%s", name, fn.asked()-before, head, body)
+		}
+	}
+	d := h.device(t, everything)
+	publish("a request that names the authorizer", nil, named+bearer, "200", 1)
+	publish("a request for nobody", nil, bearer, "403", 0)
+	publish("a request with a signature", nil, named+"Authorization: AWS4-HMAC-SHA256 Credential=no\r\n", "403", 0)
+	publish("a request with a certificate", &d, bearer, "200", 0)
+	publish("a request with a certificate that names the authorizer", &d, named+bearer, "200", 1)
+	must(t, h.authorizers.SetDefault(t.Context(), "auth1"))
+	publish("a request for the default authorizer", nil, bearer, "200", 1)
+
+	before := fn.asked()
+	w := h.open(t, upgrading{more: bearer}, mqtt.Connect{ClientID: "lamp-7", CleanStart: true})
+	w.Close()
+	if fn.asked() != before+1 {
+		t.Fatalf("the function was asked %d times for a WebSocket", fn.asked()-before)
+	}
+	for _, event := range fn.events {
+		var got struct {
+			Token string `json:"token"`
+			Data  struct {
+				HTTP struct {
+					Headers map[string]string `json:"headers"`
+				} `json:"http"`
+			} `json:"protocolData"`
+		}
+		must(t, json.Unmarshal([]byte(event), &got))
+		if want := "Bearer to.ken/1=="; got.Token != want || got.Data.HTTP.Headers["Authorization"] != want {
+			t.Errorf("the function got %s", event)
+		}
+	}
+}
+
 func TestVerdictsServeAConnection(t *testing.T) {
 	h, fn := withAuthorizer(t, func(a *authorizer.Authorizer) { a.CachingForHTTP = true })
 	conn := h.dial(t, h.trust(nil))

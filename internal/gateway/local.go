@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"thingd/internal/aws/sigv4"
 	"thingd/internal/bridge"
 	"thingd/internal/broker"
 	"thingd/internal/rules"
@@ -46,11 +47,11 @@ func Local(c LocalConfig) http.Handler {
 		}
 		// The AWS front routes on the path as it was sent; ServeMux would clean it.
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if own[r.URL.Path] && reads && !signed(r) {
+		if own[r.URL.Path] && reads && !sigv4.Signed(r) {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		if strings.HasPrefix(r.URL.Path, "/console/") && !signed(r) {
+		if strings.HasPrefix(r.URL.Path, "/console/") && !sigv4.Signed(r) {
 			c.Console.ServeHTTP(w, r)
 			return
 		}

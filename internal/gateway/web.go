@@ -10,6 +10,7 @@ import (
 	"thingd/internal/access"
 	"thingd/internal/authorizer"
 	"thingd/internal/aws/iotdata"
+	"thingd/internal/aws/sigv4"
 	"thingd/internal/aws/wire"
 	"thingd/internal/fault"
 	"thingd/internal/pki"
@@ -66,7 +67,7 @@ func (w *Web) withCertificate(r *http.Request) *http.Request {
 		return r
 	}
 	r.TLS = &p.state // the server does not see it below the door's own wrapping
-	if signed(r) {
+	if sigv4.Signed(r) {
 		return r
 	}
 	if r = w.withAuthorizer(r, p); p.leaf() == nil || wire.CallerFrom(r.Context()).Kind == wire.Custom {
@@ -74,10 +75,6 @@ func (w *Web) withCertificate(r *http.Request) *http.Request {
 	}
 	id := string(pki.IDOf(p.leaf().Raw))
 	return r.WithContext(wire.WithCaller(r.Context(), wire.Caller{Kind: wire.Certificate, CertificateID: id, Detail: p}))
-}
-
-func signed(r *http.Request) bool {
-	return r.Header.Get("Authorization") != "" || r.URL.Query().Has("X-Amz-Signature")
 }
 
 // Authorizer decides over API calls: those of devices by IoT policies, all

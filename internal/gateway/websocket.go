@@ -72,7 +72,7 @@ func (w *WebSocket) peer(r *http.Request) *broker.Peer {
 // authenticate verifies the upgrade's signature, if it has one. Without, the
 // Guard looks at the certificate when CONNECT arrives.
 func (w *WebSocket) authenticate(r *http.Request, p *broker.Peer) error {
-	if !signed(r) {
+	if !sigv4.Signed(r) {
 		p.Identity = httpOffer(r)
 		return nil
 	}

@@ -88,13 +88,25 @@ type request struct {
 // Parse takes the signature of r apart. The error is a fault: CodeMissing where
 // r carries none, CodeIncomplete where it makes no sense.
 func Parse(r *http.Request) (*Signature, error) {
-	if auth := r.Header.Get("Authorization"); strings.HasPrefix(auth, "AWS4-") {
-		return parseHeader(r, auth)
-	}
-	if strings.Contains(r.URL.RawQuery, "X-Amz-Algorithm=") || strings.Contains(r.URL.RawQuery, "X-Amz-Signature=") {
+	switch {
+	case inHeader(r):
+		return parseHeader(r, r.Header.Get("Authorization"))
+	case inQuery(r):
 		return parseQuery(r)
 	}
 	return nil, missing()
+}
+
+// Signed says whether r carries a signature, good or bad. An Authorization header of
+// another scheme, such as a custom authorizer's Bearer token, is none.
+func Signed(r *http.Request) bool { return inHeader(r) || inQuery(r) }
+
+func inHeader(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-")
+}
+
+func inQuery(r *http.Request) bool {
+	return strings.Contains(r.URL.RawQuery, "X-Amz-Algorithm=") || strings.Contains(r.URL.RawQuery, "X-Amz-Signature=")
 }
 
 // SetBody tells which body came with the request. Without it the body counts as

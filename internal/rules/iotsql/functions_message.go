@@ -52,7 +52,8 @@ func messageFunctions() []Function {
 		{
 			Name: "get_user_properties", Arguments: "[key]", Min: 0, Max: 1, Since: V20151008, Group: GroupEnvironment,
 			Doc: "The values of all MQTT 5 user properties with this key, in their order; Undefined where there are none. " +
-				"Without a key: every user property as an Object of one member.",
+				"Without a key: every user property as an Object of one member. " +
+				"What the type of the publishing thing adds (its propagating attributes) stands behind what the thing sent, whatever version of MQTT it speaks.",
 			Examples: []Example{
 				example("get_user_properties('tag')", `["a","b"]`), example("get_user_properties()", `[{"site":"oslo"},{"tag":"a"},{"tag":"b"}]`),
 				example("get_user_properties('nope')", "Undefined"),
