@@ -25,7 +25,7 @@ type Config struct {
 
 	Limits map[string]string `name:"limit" placeholder:"NAME=VALUE" help:"Change one of the broker's limits, such as publish-rate=0. Repeatable, in the environment separated by semicolons; 'thingd limits' lists them."`
 
-	Store     string            `placeholder:"URL" help:"Database: postgres://… for PostgreSQL. Default: SQLite in the data folder."`
+	Store     string            `placeholder:"URL" help:"Database: postgres://… for PostgreSQL, one server at a time. Default: SQLite in the data folder."`
 	Bus       string            `placeholder:"URL" help:"Message bus to other nodes, nats://…. Default: none, this is the only node."`
 	Functions map[string]string `name:"function" placeholder:"ARN=URL" help:"Webhook that stands in for a Lambda function: it gets the event as a POST and answers like the function. Repeatable."`
 	Endpoints map[string]string `name:"endpoint" placeholder:"SERVICE=URL" help:"Where rule actions and registration tasks find an AWS service by its signing name, such as sqs=http://localhost:9324, or sqs=https://KEY:SECRET@host?region=REGION with an access key of that service; * stands for all others. S3 is this server's own by default. Repeatable."`

@@ -69,6 +69,7 @@ var floors = map[string][]string{
 	// Second floor: doors and pipes.
 	"store":           {languages, nouns},
 	"store/storetest": {"store"}, // for tests alone
+	"store/pgtest":    {},        // likewise
 	"gateway":         {languages, nouns},
 	"function":        {"fault"},
 	"api":             {languages, nouns},

@@ -52,6 +52,8 @@ type Server struct {
 	sealer pki.Sealer // nil: secrets lie in the clear, readable by the server alone
 	db     *store.DB
 	leases *lease.Service
+	held   *lease.Held // of the account; nil where nobody else can have it
+	ousted chan error  // holds why the server has to stop
 
 	authority   *pki.Authority
 	settings    *settings.Service
@@ -105,7 +107,7 @@ func newServer(ctx context.Context, config Config, now func() time.Time) (*Serve
 		return nil, err
 	}
 	s := &Server{
-		config: config, limits: limits, log: config.logger(), now: now,
+		config: config, limits: limits, log: config.logger(), now: now, ousted: make(chan error, 1),
 		scope: arn.Scope{Partition: "aws", Region: config.Region, Account: config.Account},
 	}
 	if err := s.open(ctx); err != nil {
@@ -163,11 +165,15 @@ func (s *Server) openData(ctx context.Context) (err error) {
 	return errors.Join(err, keyErr)
 }
 
-// openLeases makes what several servers on one database share work by.
-func (s *Server) openLeases(context.Context) error {
+// openLeases makes what several servers on one database share work by, and holds
+// the account.
+func (s *Server) openLeases(ctx context.Context) error {
 	node, err := s.house().data.node()
+	if err != nil {
+		return err
+	}
 	s.leases = lease.New(lease.Config{Store: s.db.Leases(s.config.Account), Holder: node, Now: s.now, Log: s.log})
-	return err
+	return s.hold(ctx)
 }
 
 func (s *Server) storeAddress() string {
@@ -290,17 +296,20 @@ func (s *Server) Run(ctx context.Context, ready func(Endpoint)) error {
 	s.gateway.Start()
 	s.log.Info("listening", "host", endpoint.Host, "tls", endpoint.Doors, "http", endpoint.HTTP, "profile", s.config.Profile)
 	ready(endpoint)
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case err = <-s.ousted:
+	}
 	s.log.Info("stopping")
 	cancel()
 	jobs.Wait()
 	s.neighbors.end()
-	return s.stop()
+	return errors.Join(err, s.stop())
 }
 
 // jobs run for an account as long as the server does.
 func (s *Server) jobs() []func(context.Context) {
-	return []func(context.Context){s.broker.Run, s.console.Run, s.bridge.Run, s.registry.Run, s.fleets.Run, s.provisioning.Run, s.housekeeping}
+	return []func(context.Context){s.broker.Run, s.console.Run, s.bridge.Run, s.registry.Run, s.fleets.Run, s.provisioning.Run, s.housekeeping, s.holdOn}
 }
 
 // SignInPath is the console's one-time sign-in link without scheme and host. It

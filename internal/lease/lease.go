@@ -25,9 +25,8 @@
 // Servers compare the row's end with their own clocks, which may differ by a
 // sixth of Life.
 //
-// Who uses it: provisioning, for registration tasks and manifest imports. The
-// connections of integrations (package bridge) need an owner, too, but so do their
-// queues, which a lease alone does not give. Timers whose work can be done twice
+// Who uses it: provisioning, for registration tasks and manifest imports, and the
+// server itself, which holds its accounts. Timers whose work can be done twice
 // without harm, such as purges, need none.
 package lease
 
