@@ -1,6 +1,7 @@
 package console
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -88,4 +89,19 @@ func TestAClientThatIsNotThereHasAPage(t *testing.T) {
 	}
 	b.post(t, "/console/client/disconnect", url.Values{"id": {"nobody"}}, http.StatusNotFound)
 	b.get(t, "/console/client", http.StatusBadRequest)
+}
+
+// Client IDs are strangers' words: a page about one looks again at its own address.
+func TestAPageAboutAnyClientLooksAgainAtTheSame(t *testing.T) {
+	h := open(t)
+	b := h.root(t)
+	hostile := `a&only=all+%41 "b"#c`
+	for _, path := range []string{"/console/client?id=", "/console/why?client="} {
+		at := path + url.QueryEscape(hostile)
+		_, rest, _ := strings.Cut(b.get(t, at, http.StatusOK), `hx-get="`)
+		again, _, _ := strings.Cut(rest, `"`)
+		if got := html.UnescapeString(again); got != at {
+			t.Errorf("%s looks again at %s", at, got)
+		}
+	}
 }

@@ -15,7 +15,7 @@ const diffCells = 4 << 20
 // differences compares two texts line by line: the longest common subsequence,
 // which is what people mean by "what has changed".
 func differences(before, after string) []difference {
-	a, b := strings.Split(before, "\n"), strings.Split(after, "\n")
+	a, b := linesOf(before), linesOf(after)
 	head := 0
 	for head < len(a) && head < len(b) && a[head] == b[head] {
 		head++
@@ -27,6 +27,14 @@ func differences(before, after string) []difference {
 	all := signed(nil, " ", a[:head])
 	all = append(all, middle(a[head:len(a)-tail], b[head:len(b)-tail])...)
 	return signed(all, " ", a[len(a)-tail:])
+}
+
+// linesOf splits a text; that of nothing has no line.
+func linesOf(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
 }
 
 func signed(all []difference, sign string, lines []string) []difference {

@@ -291,6 +291,8 @@ func TestDifferencesAreWhatHasChanged(t *testing.T) {
 		{"removed at the start", "a\nb", "b", "-a b"},
 		{"moved", "a\nb\nc", "c\na\nb", "+c a b-c"},
 		{"all", "a", "b", "-a+b"},
+		{"of nothing", "", "a\nb", "+a+b"},
+		{"to nothing", "a", "", "-a"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -18,7 +18,7 @@ func (v *visit) settings() error {
 	}
 	var limits []limit
 	for _, s := range broker.Settings() {
-		limits = append(limits, limit{s.Name, s.Doc, s.Value(v.Limits), s.Value(broker.AWS())})
+		limits = append(limits, limit{s.Name, s.Doc, brief(s.Value(v.Limits)), brief(s.Value(broker.AWS()))})
 	}
 	return v.render("settings", limits)
 }

@@ -106,6 +106,21 @@ func (v *view) Time(t time.Time) template.HTML {
 	return template.HTML(`<time datetime="` + text + `">` + t.UTC().Format("2006-01-02 15:04:05") + ` UTC</time>`) // digits alone
 }
 
+// Span writes how long something lasts: without the zeros at the end, as people do.
+func (v *view) Span(d time.Duration) string { return brief(d.String()) }
+
+// brief leaves out the zeros at the end of what time.Duration writes: 1h, not
+// 1h0m0s.
+func brief(text string) string {
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 // Short is the beginning of a long identifier.
 func (v *view) Short(id string) string {
 	if len(id) <= 12 {

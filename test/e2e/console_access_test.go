@@ -178,3 +178,20 @@ func (c *chrome) tooWide(t *testing.T) string {
 		return document.documentElement.scrollWidth + " pixels; " + (wide.at(-1)?.outerHTML.slice(0, 160) ?? "");
 	})()`)
 }
+
+// What a page shows changes while somebody works on it with the keyboard: the
+// focus stays where it is.
+func TestConsoleKeepsTheFocusWhileAPageChanges(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	c := startChrome(t, s)
+	c.holds(t, `(() => {
+		const link = document.querySelector("#live a[href='/console/why']");
+		link.focus();
+		window.swaps = 0;
+		document.addEventListener("htmx:after:swap", () => { window.swaps++; });
+		return document.activeElement === link;
+	})()`)
+	c.holds(t, `window.swaps >= 2`)
+	c.holds(t, `document.activeElement.matches("#live a[href='/console/why']")`)
+}

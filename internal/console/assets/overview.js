@@ -14,6 +14,9 @@
 		lines: [...at.querySelectorAll("[data-line]")].map((line) => ({ member: line.dataset.line, label: line.textContent })),
 	}));
 
+	// clock writes seconds where the marks of an axis are nearer than a minute.
+	const clock = (step) => ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(step < 60 && { second: "2-digit" }) });
+
 	function draw(place) {
 		place.plot?.destroy();
 		const axis = { stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line"), width: 1 } };
@@ -24,11 +27,11 @@
 			cursor: { points: { size: 7 } },
 			scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
 			axes: [
-				{ ...axis, space: 70, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit" })) },
+				{ ...axis, space: 70, values: (_, ticks, axis, space, step) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(lang, clock(step))) },
 				{ ...axis, size: 52, values: (_, ticks) => ticks.map((value) => value.toLocaleString(lang, { notation: "compact" })) },
 			],
 			series: [
-				{ value: (_, at) => at == null ? "–" : new Date(at * 1000).toLocaleTimeString(lang) },
+				{ label: root.dataset.time, value: (_, at) => at == null ? "–" : new Date(at * 1000).toLocaleTimeString(lang, clock(1)) },
 				...place.lines.map((line, i) => ({
 					label: line.label, stroke: strokes[i], width: 2, points: { show: false },
 					value: (_, value) => value == null ? "–" : value.toLocaleString(lang) + (place.at.dataset.unit === "ms" ? " ms" : ""),
