@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -86,6 +87,10 @@ type request struct {
 	raw                   []byte
 }
 
+// errSilent is the error of a server that cannot be reached, or ends while it
+// answers.
+var errSilent = errors.New("the server does not answer")
+
 // call sends a signed request and decodes the JSON answer into out, which may be
 // nil. The error is the server's sentence.
 func (c *client) call(ctx context.Context, q request, out any) error {
@@ -107,12 +112,12 @@ func (c *client) call(ctx context.Context, q request, out any) error {
 	sigv4.Sign(r, body, sigv4.Credentials{AccessKeyID: c.keys.id, SecretAccessKey: c.keys.secret}, q.service, c.Region, time.Now())
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return fmt.Errorf("the server does not answer; is it running? %w", err)
+		return fmt.Errorf("%w; is it running? %w", errSilent, err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 16<<20))
 	if err != nil {
-		return err
+		return fmt.Errorf("%w to its end: %w", errSilent, err)
 	}
 	if answer.StatusCode >= 300 {
 		return apiError(answer, text)

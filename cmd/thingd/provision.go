@@ -225,10 +225,14 @@ func pack(w io.Writer, folder fs.FS) error {
 	return errors.Join(err, archive.Close())
 }
 
+// silenceMax is how long a server may be away that goes through an import: it goes
+// on with that when it is back.
+const silenceMax = 2 * time.Minute
+
 // wait looks until the import has ended.
 func (w *importWatch) wait(ctx context.Context) error {
 	const pause = 200 * time.Millisecond
-	for {
+	for heard := time.Now(); ; {
 		switch w.now.Status {
 		case string(provisioning.Completed):
 			return nil
@@ -242,10 +246,16 @@ func (w *importWatch) wait(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := w.look(ctx, http.MethodGet, w.path(""), request{}); err != nil {
+		err := w.look(ctx, http.MethodGet, w.path(""), request{})
+		switch {
+		case err == nil:
+			heard = time.Now()
+			w.show(w.progress)
+		case !errors.Is(err, errSilent) || time.Since(heard) > silenceMax:
 			return err
+		default:
+			w.show(func() string { return errSilent.Error() + "; it goes on when it is back" })
 		}
-		w.show(w.progress)
 	}
 }
 

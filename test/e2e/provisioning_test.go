@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +196,43 @@ func TestManifestCommandRegistersAndReports(t *testing.T) {
 	if out := run().fail(t); !strings.Contains(out, "0 registered, 4 already there, 1 failed\n") {
 		t.Errorf("the second time it printed:\n%s", out)
 	}
+}
+
+// TestManifestCommandSitsOutACrash: the server goes on with an import where it was,
+// and so does the command that watches it. The same manifest again changes nothing.
+func TestManifestCommandSitsOutACrash(t *testing.T) {
+	t.Parallel()
+	const n = 5000
+	s := startServer(t)
+	boards := filepath.Join(t.TempDir(), "boards")
+	s.thingd(t, "simulate", "element", boards, "--count", strconv.Itoa(n)).succeed(t)
+	manifest, signer := filepath.Join(boards, "manifest.json"), filepath.Join(boards, "manifest-signer.crt")
+	run := func() *program { return s.thingd(t, "provision", "manifest", "--signer", signer, manifest) }
+	watch := run()
+	says := func(part string) {
+		t.Helper()
+		if !watch.stderr.await(containing(part), patience, watch.over) {
+			t.Fatalf("it never says %q, but:\n%s", part, watch.output())
+		}
+	}
+	says(" a second\n")
+	s.kill()
+	says("the server does not answer; it goes on when it is back\n")
+	s.start(t)
+	// What was made and not noted before the crash is there already after it.
+	var made, unchanged, failed int
+	_, err := fmt.Sscanf(ending(watch.succeed(t)), "%d registered, %d already there, %d failed", &made, &unchanged, &failed)
+	if err != nil || made+unchanged != n || failed != 0 {
+		t.Errorf("%d were registered, %d there, %d failed, error %v", made, unchanged, failed, err)
+	}
+	if out, want := ending(run().succeed(t)), fmt.Sprint("0 registered, ", n, " already there, 0 failed"); out != want {
+		t.Errorf("the second time it printed %q, want %q", out, want)
+	}
+}
+
+func ending(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
 func TestRegistrationTaskReadsAndReportsInS3(t *testing.T) {
