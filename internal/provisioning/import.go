@@ -18,7 +18,7 @@ type Import struct {
 	ThingType string              // of the things that are made; "" for none
 	Group     string              // to put each thing in; "" for none
 	Name      func(string) string // gives the thing's name for the maker's ID; nil: the same
-	Workers   int                 // devices at a time; 0: 16
+	Workers   int                 // devices at a time; 0: importWorkers
 }
 
 // Entry is the outcome for one device of a manifest.
@@ -56,11 +56,9 @@ func (s *Service) Registrar() Registrar { return Registrar{s} }
 //	summary, err := provisioning.Import{Policy: "Kit_Policy"}.Run(ctx, service.Registrar(),
 //		manifest.Read(manifest.Microchip, file, options), func(e provisioning.Entry) { ... })
 func (i Import) Run(ctx context.Context, to Registrar, elements iter.Seq2[manifest.Element, error], report func(Entry)) (Summary, error) {
-	const workers = 16
 	if i.Workers <= 0 {
-		i.Workers = workers // so that their commits share an fsync
+		i.Workers = importWorkers
 	}
-	queue := make(chan manifest.Element)
 	var summary Summary
 	var mu sync.Mutex
 	tell := func(e Entry) {
@@ -72,6 +70,7 @@ func (i Import) Run(ctx context.Context, to Registrar, elements iter.Seq2[manife
 		summary.Add(e)
 		report(e)
 	}
+	queue := make(chan manifest.Element)
 	var under sync.WaitGroup
 	for range i.Workers {
 		under.Go(func() {
@@ -80,8 +79,16 @@ func (i Import) Run(ctx context.Context, to Registrar, elements iter.Seq2[manife
 			}
 		})
 	}
-	var end error
-feeding:
+	err := feed(ctx, elements, queue, tell)
+	close(queue)
+	under.Wait()
+	return summary, err
+}
+
+const importWorkers = 16 // devices at a time, so that their commits share an fsync
+
+// feed queues the elements and tells of those that are broken.
+func feed(ctx context.Context, elements iter.Seq2[manifest.Element, error], queue chan<- manifest.Element, tell func(Entry)) (end error) {
 	for element, err := range elements {
 		if err != nil {
 			tell(Entry{Element: element, Err: err})
@@ -93,13 +100,10 @@ feeding:
 		select {
 		case queue <- element:
 		case <-ctx.Done():
-			end = ctx.Err()
-			break feeding
+			return ctx.Err()
 		}
 	}
-	close(queue)
-	under.Wait()
-	return summary, end
+	return end
 }
 
 // one registers a device. Its certificate comes last to be attached to the

@@ -219,14 +219,11 @@ func (s *Service) beginImport(id string) {
 }
 
 func noImportRuns(tx Tx) error {
-	for _, status := range []TaskStatus{InProgress, Cancelling} {
-		if others, err := tx.ImportJobs(status, TaskKey{}, 1); err != nil {
-			return err
-		} else if len(others) > 0 {
-			return fault.InvalidRequest("The import %s is in progress; one can run at a time", others[0].ID)
-		}
+	others, err := underWay(tx.ImportJobs)
+	if err == nil && len(others) > 0 {
+		err = fault.InvalidRequest("The import %s is in progress; one can run at a time", others[0].ID)
 	}
-	return nil
+	return err
 }
 
 // checkImport finds what would fail for each entry alike.

@@ -305,24 +305,6 @@ func (s *Service) WriteImportReport(ctx context.Context, id string, state Outcom
 	return err
 }
 
-// takeUpImports begins the imports that nobody goes through.
-func (s *Service) takeUpImports(ctx context.Context) error {
-	for _, status := range []TaskStatus{InProgress, Cancelling} {
-		var torn []ImportJob
-		err := s.store.View(ctx, func(tx Tx) (err error) {
-			torn, err = tx.ImportJobs(status, TaskKey{}, registry.PageSizeMax)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, job := range torn {
-			s.beginImport(job.ID)
-		}
-	}
-	return nil
-}
-
 // purgeImports forgets old imports, and those whose manifest never came whole.
 func (s *Service) purgeImports(ctx context.Context) error {
 	if err := s.purgeImportsBefore(ctx, AwaitingUpload, s.timestamp().Add(-uploadLife)); err != nil {

@@ -131,10 +131,31 @@ func (s *Service) Run(ctx context.Context) {
 
 // takeUp begins the tasks and imports that nobody goes through.
 func (s *Service) takeUp(ctx context.Context) error {
-	if err := s.takeUpTasks(ctx); err != nil {
+	var tasks []Task
+	var imports []ImportJob
+	err := s.store.View(ctx, func(tx Tx) (err error) {
+		if tasks, err = underWay(tx.Tasks); err == nil {
+			imports, err = underWay(tx.ImportJobs)
+		}
 		return err
+	})
+	for _, task := range tasks {
+		s.beginTask(task.ID)
 	}
-	return s.takeUpImports(ctx)
+	for _, job := range imports {
+		s.beginImport(job.ID)
+	}
+	return err
+}
+
+// underWay gives the jobs of a list that have begun and not ended: one, or a few.
+func underWay[J any](list func(TaskStatus, TaskKey, int) ([]J, error)) ([]J, error) {
+	running, err := list(InProgress, TaskKey{}, registry.PageSizeMax)
+	if err != nil {
+		return nil, err
+	}
+	stopping, err := list(Cancelling, TaskKey{}, registry.PageSizeMax)
+	return append(running, stopping...), err
 }
 
 // Close takes no more requests, ends the tasks and imports where they are, to be

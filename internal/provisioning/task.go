@@ -74,12 +74,12 @@ func (s *Service) StartTask(ctx context.Context, body, bucket, key, roleARN stri
 	now := s.timestamp()
 	task := Task{ID: s.newID(), TemplateBody: body, Bucket: bucket, Key: key, RoleARN: roleARN, Status: InProgress, Created: now, Modified: now}
 	err := s.store.Update(ctx, func(tx Tx) error {
-		for _, status := range []TaskStatus{InProgress, Cancelling} {
-			if others, err := tx.Tasks(status, TaskKey{}, 1); err != nil {
-				return err
-			} else if len(others) > 0 {
-				return fault.InvalidRequest("Thing registration task %s is in progress; one can run at a time", others[0].ID)
-			}
+		others, err := underWay(tx.Tasks)
+		if err != nil {
+			return err
+		}
+		if len(others) > 0 {
+			return fault.InvalidRequest("Thing registration task %s is in progress; one can run at a time", others[0].ID)
 		}
 		return tx.PutTask(task)
 	})
@@ -204,22 +204,4 @@ func (s *Service) ReportLinks(ctx context.Context, id string, r Report) ([]strin
 	}
 	url, err := s.objects.Presign(ctx, task.Bucket, task.reportKey(r), reportLife)
 	return []string{url}, err
-}
-
-// takeUpTasks begins the tasks that nobody goes through.
-func (s *Service) takeUpTasks(ctx context.Context) error {
-	for _, status := range []TaskStatus{InProgress, Cancelling} {
-		var torn []Task
-		err := s.store.View(ctx, func(tx Tx) (err error) {
-			torn, err = tx.Tasks(status, TaskKey{}, registry.PageSizeMax)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, task := range torn {
-			s.beginTask(task.ID)
-		}
-	}
-	return nil
 }
