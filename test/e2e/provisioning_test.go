@@ -209,15 +209,15 @@ func TestManifestCommandSitsOutACrash(t *testing.T) {
 	manifest, signer := filepath.Join(boards, "manifest.json"), filepath.Join(boards, "manifest-signer.crt")
 	run := func() *program { return s.thingd(t, "provision", "manifest", "--signer", signer, manifest) }
 	watch := run()
-	says := func(part string) {
-		t.Helper()
-		if !watch.stderr.await(containing(part), patience, watch.over) {
-			t.Fatalf("it never says %q, but:\n%s", part, watch.output())
-		}
+	says := func(part string) bool { return watch.stderr.await(containing(part), patience, watch.over) }
+	if !says(" a second\n") && watch.ended() {
+		watch.succeed(t)
+		t.Skip("the import was over before the server could be killed")
 	}
-	says(" a second\n")
 	s.kill()
-	says("the server does not answer; it goes on when it is back\n")
+	if !says("the server does not answer; it goes on when it is back\n") {
+		t.Fatalf("it does not wait for the server:\n%s", watch.output())
+	}
 	s.start(t)
 	// What was made and not noted before the crash is there already after it.
 	var made, unchanged, failed int
