@@ -136,7 +136,7 @@ func (w *world) listen() {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { w.listener.Close() })
-	go func() {
+	w.serving.Go(func() {
 		for {
 			conn, err := w.listener.Accept()
 			if err != nil {
@@ -144,7 +144,7 @@ func (w *world) listen() {
 			}
 			w.serve(conn)
 		}
-	}()
+	})
 }
 
 // flushed waits until the store has everything that was given to it.
