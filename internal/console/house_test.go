@@ -92,6 +92,7 @@ func open(t *testing.T) *house {
 	must(t, c.Bridge.Start(ctx))
 	t.Cleanup(func() { must(t, c.Bridge.Close(context.Background())) })
 	c.Shadows = shadow.New(shadow.Config{Store: db.Shadows(scope.Account), Publisher: c.Broker, Log: quiet})
+	t.Cleanup(func() { must(t, c.Shadows.Close(context.Background())) })
 	t.Cleanup(c.Broker.Handle(shadow.Filter, c.Shadows.Handler()))
 	c.Rules = rules.New(rules.Config{
 		Store: db.Rules(scope.Account), Scope: scope, Broker: c.Broker, Actions: action.Config{Publisher: c.Broker, AnyURL: true}, Log: quiet,

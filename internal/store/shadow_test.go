@@ -201,6 +201,11 @@ func TestShadowNodesShareADatabase(t *testing.T) {
 				rows = openTest(t, at).Shadows("111122223333")
 				load(t, rows, classic)
 				service := shadow.New(shadow.Config{Store: rows, Publisher: silent{}, Log: quiet()})
+				t.Cleanup(func() { // it writes histories a while after
+					if err := service.Close(context.Background()); err != nil {
+						t.Error(err)
+					}
+				})
 				for range writers {
 					all.Go(func() { updateTimes(t, service, each) })
 				}
