@@ -166,7 +166,7 @@ func (b *Broker) DropPrincipal(id string, detail why.Phrase) {
 	b.mu.Lock()
 	var conns []*conn
 	for _, s := range b.sessions {
-		if c := s.conn.Load(); c != nil && c.principal.ID == id {
+		if c := s.conn.Load(); c != nil && c.principal == id {
 			conns = append(conns, c)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 
 	"thingd/internal/message"
 	"thingd/internal/mqtt"
-	"thingd/internal/policy"
 	"thingd/internal/why"
 )
 
@@ -30,20 +29,18 @@ type conn struct {
 
 	// Settled by CONNECT, not changed afterwards.
 	version    mqtt.Version
+	clean      bool
+	problems   bool // whether failures may carry a reason string
 	clientID   string
 	session    *session
-	principal  policy.Principal
+	principal  string // its ID
 	rights     Rights
-	until      time.Time
-	untilWhy   why.Disconnect
-	holds      func() bool
+	life       *lifetime     // nil: without end
 	keepAlive  time.Duration // effective; 0: no timeout
 	asked      time.Duration // keep-alive as the client asked
-	clean      bool
-	sendMax    int // unacknowledged messages to the client
-	maxPacket  int // bytes the client takes
+	sendMax    int           // unacknowledged messages to the client
+	maxPacket  int           // bytes the client takes
 	outAliases outAliases
-	problems   bool // whether failures may carry a reason string
 	identifier string
 	number     int64 // version number in lifecycle events
 	since      time.Time
@@ -52,8 +49,8 @@ type conn struct {
 	end     atomic.Pointer[ending]
 	ended   chan struct{} // closed when end is set
 	gone    chan struct{} // closed when the connection has ended and its will is out
-	started atomic.Bool   // admitted: events and will are due
 	flusher func()        // c.flush, so that starting it allocates nothing
+	started atomic.Bool   // admitted: events and will are due
 
 	parked     atomic.Bool  // nobody reads: see Parking
 	complained atomic.Int64 // when the journal last heard of a lost message, Unix nanoseconds
@@ -72,6 +69,12 @@ type conn struct {
 
 	acks   acks
 	nobody promise // for messages whose arrival nobody waits for
+}
+
+// lifetime bounds a connection that the Guard has let in for a while.
+type lifetime struct {
+	until time.Time
+	why   why.Disconnect
 }
 
 // Serve owns a connection until it ends. It returns then, or when the connection

@@ -28,7 +28,8 @@ func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 	if end != nil {
 		return end
 	}
-	if end := c.admit(ctx, p); end != nil {
+	holds, end := c.admit(ctx, p)
+	if end != nil {
 		return end
 	}
 	if end := c.mayConnect(); end != nil {
@@ -46,7 +47,7 @@ func (c *conn) connect(ctx context.Context, p *mqtt.Connect) *ending {
 	c.welcome(ack, present)
 	c.session.resumeWith(c)
 	c.announceConnected()
-	if c.holds != nil && !c.holds() {
+	if holds != nil && !holds() {
 		withdrawn := ending{reason: mqtt.NotAuthorized, disconnect: why.AuthError, cause: why.CertificateWithdrawn, step: why.StepConnection}
 		return &withdrawn
 	}
@@ -118,23 +119,31 @@ func isAssigned(id string) bool {
 	return strings.HasPrefix(id, assignedPrefix) && len(id) == len(assignedPrefix)+uuid
 }
 
-// admit asks the guard who this is, and its rights whether it may connect.
-func (c *conn) admit(ctx context.Context, p *mqtt.Connect) *ending {
+// admit asks the guard who this is, and its rights whether it may connect. holds asks
+// the guard once more; see Admission.
+func (c *conn) admit(ctx context.Context, p *mqtt.Connect) (holds func() bool, end *ending) {
 	admission, refusal := c.b.Guard.Admit(ctx, Attempt{
 		Peer: c.peer, Version: p.Version, ClientID: c.clientID,
 		Username: p.Username.Value, Password: p.Password,
 		Persistent: c.wantsSession(p), Will: p.Will,
 	})
 	if refusal != nil {
-		c.principal.ID = refusal.Principal
-		return &ending{reason: mqtt.NotAuthorized, disconnect: why.AuthError, event: refusal, cause: refusal.Cause, step: why.StepConnect}
+		c.principal = refusal.Principal
+		return nil, &ending{reason: mqtt.NotAuthorized, disconnect: why.AuthError, event: refusal, cause: refusal.Cause, step: why.StepConnect}
 	}
-	c.principal, c.rights = admission.Principal, admission.Rights
-	c.until, c.untilWhy, c.holds = admission.Until, admission.UntilWhy, admission.Holds
+	c.principal, c.rights = admission.Principal.ID, admission.Rights
+	if !admission.Until.IsZero() {
+		c.life = &lifetime{admission.Until, admission.UntilWhy}
+	}
+	return admission.Holds, c.mayBeHere(p.Will)
+}
+
+// mayBeHere asks the connection's rights what CONNECT needs of them.
+func (c *conn) mayBeHere(w *mqtt.Will) *ending {
 	if end := c.authorize(why.StepConnect, "iot:Connect", "client/"+c.clientID); end != nil {
 		return end
 	}
-	if w := p.Will; w != nil {
+	if w != nil {
 		if end := c.authorize(why.StepConnect, "iot:Publish", "topic/"+w.Topic); end != nil {
 			return end
 		}
@@ -226,7 +235,7 @@ func (c *conn) settle(s *session, p *mqtt.Connect) {
 		expiry = limits.SessionDefault
 	}
 	s.mu.Lock()
-	s.version, s.expiry, s.left, s.principal = p.Version, expiry, time.Time{}, c.principal.ID
+	s.version, s.expiry, s.left, s.principal = p.Version, expiry, time.Time{}, c.principal
 	s.queue.replay = s.queue.last
 	s.mu.Unlock()
 	// A session that was resumed and will not be kept again stays stored until

@@ -65,7 +65,7 @@ func (c *conn) announceSubscriptions(eventType string, topics []string) {
 func (c *conn) lifecycle(eventType string) lifecycle {
 	e := lifecycle{
 		ClientID: c.clientID, Timestamp: c.b.Now().UnixMilli(), EventType: eventType,
-		SessionIdentifier: c.identifier, PrincipalIdentifier: c.principal.ID,
+		SessionIdentifier: c.identifier, PrincipalIdentifier: c.principal,
 	}
 	if c.rights != nil {
 		e.ThingName = c.rights.ThingName()
@@ -80,7 +80,7 @@ func (b *Broker) announce(prefix string, e lifecycle) {
 		return
 	}
 	name := prefix + e.ClientID
-	if r := b.route(name); len(r.targets)+len(r.handlers)+len(r.groups) == 0 {
+	if len(b.tree.Match(name, nil)) == 0 {
 		return
 	}
 	payload, err := json.Marshal(e)
@@ -104,7 +104,7 @@ func (c *conn) record(e ending, stays bool) {
 	event.ClientID, event.Source, event.Door, event.Server = c.clientID, c.source().String(), c.peer.Door, c.peer.ServerName
 	event.Step, event.Cause = e.step, e.cause
 	if event.Principal == "" {
-		event.Principal = c.principal.ID
+		event.Principal = c.principal
 	}
 	if !stays {
 		event.Disconnect = e.disconnect

@@ -24,9 +24,9 @@ type Peer struct {
 	ALPN        string
 	Certificate *x509.Certificate // the client's leaf; nil without
 
-	// Principal is who a signed WebSocket upgrade proved to be; otherwise Kind
-	// is NoPrincipal and the Guard finds out.
-	Principal policy.Principal
+	// Principal is who a signed WebSocket upgrade proved to be; otherwise nil, and the
+	// Guard finds out.
+	Principal *policy.Principal
 	// Identity is what the door knows beyond that of who asked for a WebSocket,
 	// for the Guard.
 	Identity any

@@ -250,7 +250,7 @@ func (r *route) waits(m *Message) bool {
 func (c *conn) message(p *mqtt.Publish, r *route, now time.Time) Message {
 	m := Message{
 		Topic: r.name, Payload: p.Payload, QoS: p.QoS, Retain: p.Retain,
-		Origin: message.Origin{Kind: message.FromDevice, ClientID: c.clientID, Principal: c.principal.ID},
+		Origin: message.Origin{Kind: message.FromDevice, ClientID: c.clientID, Principal: c.principal},
 	}
 	if c.version == mqtt.V5 && len(p.RawProperties) > 0 {
 		m.Properties = &p.Properties

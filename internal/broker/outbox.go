@@ -240,6 +240,12 @@ func (o *outbox) seal() {
 	o.mu.Unlock()
 }
 
+func (o *outbox) isFlushing() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.flushing
+}
+
 // rested gives a channel that is closed when nobody flushes any more.
 func (o *outbox) rested() <-chan struct{} {
 	o.mu.Lock()
@@ -315,6 +321,9 @@ func (c *conn) finalFlush() {
 	_ = c.net.SetWriteDeadline(time.Now().Add(lastWords))
 	if c.out.claim() {
 		c.flush()
+		return
+	}
+	if !c.out.isFlushing() {
 		return
 	}
 	patience := time.NewTimer(lastWords)

@@ -84,20 +84,21 @@ func (q *quotas) forget(now time.Time, l Limits) {
 // mayConnect says why a CONNECT comes too fast, or is one too many; nil if it is not.
 func (c *conn) mayConnect() *ending {
 	b, now, l := c.b, c.b.Now(), &c.b.Limits
-	end := clientError(why.StepConnect, mqtt.QuotaExceeded, why.TooFast, "")
 	switch {
 	case !b.quotas.takeOf(&b.quotas.byClient, c.clientID, now, l.ConnectRate):
-		end.detail = tooManyASecond(l.ConnectRate, why.Say("CONNECT packets"), why.Say("with this client ID"))
+		return b.throttled(why.TooFast, tooManyASecond(l.ConnectRate, why.Say("CONNECT packets"), why.Say("with this client ID")))
 	case !b.quotas.take(&b.quotas.connects, now, l.AccountConnectRate):
-		end.detail = tooManyASecond(l.AccountConnectRate, why.Say("CONNECT packets"), why.Say("in all"))
+		return b.throttled(why.TooFast, tooManyASecond(l.AccountConnectRate, why.Say("CONNECT packets"), why.Say("in all")))
 	case !b.hasRoomFor(c.clientID):
-		end = clientError(why.StepConnect, mqtt.QuotaExceeded, why.TooManyConnections, "%d clients are connected", l.AccountConnections)
-	default:
-		return nil
+		return b.throttled(why.TooManyConnections, why.Say("%d clients are connected", l.AccountConnections))
 	}
+	return nil
+}
+
+// throttled refuses a CONNECT for a quota, and counts it.
+func (b *Broker) throttled(cause why.Cause, detail why.Phrase) *ending {
 	b.stats.ConnectThrottled.Add(1)
-	end.disconnect = why.Throttled
-	return end
+	return &ending{reason: mqtt.QuotaExceeded, disconnect: why.Throttled, cause: cause, step: why.StepConnect, detail: detail}
 }
 
 // hasRoomFor says whether one more client may be connected; one that is takes its own

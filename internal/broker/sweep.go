@@ -82,8 +82,8 @@ func (c *conn) sweep(now time.Time) {
 	switch {
 	case c.keepAlive > 0 && now.UnixNano()-c.heard.Load() > int64(c.keepAlive+c.keepAlive/2): // [MQTT-3.1.2-22]
 		c.drop(keepAliveOver)
-	case !c.until.IsZero() && now.After(c.until):
-		c.drop(ending{reason: mqtt.NotAuthorized, disconnect: c.untilWhy, cause: why.LifetimeOver, step: why.StepConnection})
+	case c.life != nil && now.After(c.life.until):
+		c.drop(ending{reason: mqtt.NotAuthorized, disconnect: c.life.why, cause: why.LifetimeOver, step: why.StepConnection})
 	default:
 		c.session.sweep(c, now)
 		c.rest(now)

@@ -43,7 +43,7 @@ func (c *conn) willOf(p *mqtt.Connect) *will {
 	id := c.b.NewID()
 	m := Message{
 		Topic: w.Topic, Payload: w.Payload, QoS: w.QoS, Retain: w.Retain,
-		Origin: message.Origin{Kind: message.FromWill, ClientID: c.clientID, Principal: c.principal.ID, TraceID: id},
+		Origin: message.Origin{Kind: message.FromWill, ClientID: c.clientID, Principal: c.principal, TraceID: id},
 	}
 	made := &will{clientID: c.clientID, id: id, message: m, delay: w.Delay}
 	if c.version == mqtt.V5 {

@@ -59,7 +59,7 @@ func (g *Guard) Admit(ctx context.Context, a broker.Attempt) (broker.Admission, 
 	if conn, ok := a.Peer.Conn.(settler); ok {
 		conn.settle()
 	}
-	if a.Peer.Principal.Kind == policy.BySignature {
+	if a.Peer.Principal != nil {
 		if event := g.outOfDomain(a, authorizer.BySignature); event != nil {
 			return broker.Admission{}, event
 		}
@@ -120,7 +120,7 @@ func (g *Guard) admitSigner(a broker.Attempt) (broker.Admission, *why.Event) {
 	about := policy.Values{}
 	about.Set(policy.KeySourceIP, a.Peer.Remote.Addr().String())
 	about.Set(policy.KeySecureTransport, "true")
-	admission := broker.Admission{Principal: a.Peer.Principal, Rights: g.IAM.Rights(*actor, about)}
+	admission := broker.Admission{Principal: *a.Peer.Principal, Rights: g.IAM.Rights(*actor, about)}
 	if g.WebSocketLife > 0 {
 		admission.Until, admission.UntilWhy = g.Now().Add(g.WebSocketLife), why.WebSocketTTL
 	}

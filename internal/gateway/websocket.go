@@ -85,7 +85,7 @@ func (w *WebSocket) authenticate(r *http.Request, p *broker.Peer) error {
 	if err != nil {
 		return err
 	}
-	p.Principal = policy.Principal{
+	p.Principal = &policy.Principal{
 		Kind: policy.BySignature, ID: caller.UserID, ARN: caller.ARN,
 		SourceIP: p.Remote.Addr(), ServerName: p.ServerName, UserAgent: r.UserAgent(),
 	}
