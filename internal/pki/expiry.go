@@ -22,8 +22,10 @@ const warningsAtOnce = 500
 
 // WarnOfExpiry tells of the ACTIVE certificates and CAs that are near their end,
 // each once per warning. It tells before it notes that it has told: after a crash
-// a warning comes twice rather than never.
+// a warning comes twice rather than never. A second caller waits for the first.
 func (s *Service) WarnOfExpiry(ctx context.Context, tell func(Expiring)) error {
+	s.warning.Lock()
+	defer s.warning.Unlock()
 	for _, ca := range []bool{false, true} {
 		for i, days := range warningDays {
 			warned := 0

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -69,6 +70,7 @@ type Service struct {
 	now        func() time.Time
 	making     chan struct{} // a token for each RSA key in the making
 	asking     chan struct{} // a token for each question to a certificate provider
+	warning    sync.Mutex    // held by who warns of certificates near their end
 	cache      cache
 }
 
