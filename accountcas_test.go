@@ -30,7 +30,7 @@ func newMaker(t *testing.T) maker {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	m := maker{&x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "maker"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, key}
+		NotAfter: time.Now().Add(365 * day), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, key}
 	m.cert = m.sign(t, m.cert, key).Leaf
 	return m
 }
@@ -49,7 +49,7 @@ func (m maker) device(t *testing.T, name string) device {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	made := m.sign(t, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}, key)
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(365 * day)}, key)
 	return device{Certificate: made, id: pki.IDOf(made.Leaf.Raw)}
 }
 

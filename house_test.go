@@ -127,12 +127,13 @@ func (h *house) device(t testing.TB, policy string) device {
 	return d
 }
 
-// newDevice makes a self-signed certificate that nobody knows.
+// newDevice makes a self-signed certificate that nobody knows. It lasts so long that
+// nobody is warned of its end in the middle of a test.
 func newDevice(t testing.TB, key crypto.Signer) device {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "device"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(365 * day),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	must(t, err)
