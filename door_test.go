@@ -183,7 +183,7 @@ func TestACertificateThatDoesNotCountIsRefusedAtTheFirstRequest(t *testing.T) {
 		{"pending", &pending, why.CertificatePending, 0},
 		{"no policy", &noPolicy, why.PolicyImplicitDeny, 0},
 		{"none", nil, why.NoCertificate, 0},
-		{"expired", &expired, why.CertificateExpired, 48 * time.Hour},
+		{"expired", &expired, why.CertificateExpired, 366 * day},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h.ahead.Store(int64(c.ahead))
