@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"thingd/internal/fault"
-
 	"thingd/internal/why"
 )
 
